@@ -1,0 +1,118 @@
+//! How to connect: every setting with its default, its unit and what happens at its extremes.
+
+use crate::{Backoff, Client, Error};
+use hubbub_shared::limits::MAX_HEARTBEAT_S;
+use std::time::Duration;
+
+/// How to connect, and how to behave from then on.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub(crate) servers: Vec<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) agent: Option<String>,
+    pub(crate) echo: bool,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) command_timeout: Duration,
+    pub(crate) heartbeat: Option<u64>,
+    pub(crate) reconnect: bool,
+    pub(crate) backoff: Backoff,
+    pub(crate) queue: usize,
+    pub(crate) queue_bytes: usize,
+}
+
+impl Options {
+    /// Connects to one address, `HOST:PORT`, with every other setting at its default.
+    pub fn new(addr: impl Into<String>) -> Self {
+        Options {
+            servers: vec![addr.into()],
+            name: None,
+            agent: None,
+            echo: true,
+            connect_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(5),
+            heartbeat: Some(30),
+            reconnect: true,
+            backoff: Backoff::default(),
+            queue: 100_000,
+            queue_bytes: 64 << 20,
+        }
+    }
+
+    /// Several addresses, separated by commas: tried in this order, the first that answers wins.
+    pub fn from_servers(list: &str) -> Self {
+        let servers = list.split(',').map(str::trim).filter(|s| !s.is_empty());
+        Options { servers: servers.map(str::to_owned).collect(), ..Options::new("") }
+    }
+
+    /// The name to take. Without one the hub gives out `anon-…`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// What program this is, for `whois`. Default: this library and its version.
+    pub fn agent(mut self, agent: impl Into<String>) -> Self {
+        self.agent = Some(agent.into());
+        self
+    }
+
+    /// Whether one's own messages come back to one's own subscriptions. Default: yes.
+    pub fn echo(mut self, echo: bool) -> Self {
+        self.echo = echo;
+        self
+    }
+
+    /// The time limit of one attempt to connect, up to and including the hub's answer to `hello`.
+    /// Default 5 s: too short for a far hub is refused as a timeout, too long delays the next address.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// The time limit of one command, waiting for a lost connection to come back included. Default 5 s.
+    pub fn command_timeout(mut self, limit: Duration) -> Self {
+        self.command_timeout = limit;
+        self
+    }
+
+    /// How often, in seconds, the hub gives a sign of life. After three times this long without a
+    /// byte the connection is taken for dead, by either side. Default 30; `None` leaves it to TCP,
+    /// which notices a vanished host after a quarter of an hour or never. At most a day.
+    pub fn heartbeat(mut self, seconds: Option<u64>) -> Self {
+        self.heartbeat = seconds.filter(|s| *s > 0).map(|s| s.min(MAX_HEARTBEAT_S));
+        self
+    }
+
+    /// Whether to reconnect when the connection is lost. Default: yes. Without it, everything ends
+    /// with the connection.
+    pub fn reconnect(mut self, reconnect: bool) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// The delays between attempts to reconnect. Default: from 100 ms doubling up to 5 s.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// Messages that a [`crate::Subscription`] keeps for a reader that is behind; beside the number,
+    /// 64 MiB. Default 100,000. What comes after that is lost to this subscription, and told as
+    /// [`crate::Delivery::Gap`].
+    pub fn queue(mut self, messages: usize) -> Self {
+        self.queue = messages.max(1);
+        self
+    }
+
+    /// Connects, and says hello.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] and [`Error::Timeout`] when no address answers, [`Error::Refused`] when
+    /// the hub does not want this client (a taken name, a full server).
+    pub async fn connect(self) -> Result<Client, Error> {
+        if self.servers.is_empty() {
+            return Err(Error::BadArgument("name at least one server, as HOST:PORT".into()));
+        }
+        Client::open(self).await
+    }
+}
