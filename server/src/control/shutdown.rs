@@ -1,0 +1,109 @@
+//! `hubbubd shutdown`: asks the running hub to end and waits until it has.
+
+use super::pid_file::{self, Found, Holder};
+use anyhow::{bail, Context};
+use rustix::process::{geteuid, kill_process, Pid, Signal};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Exit code: the hub has ended.
+const GONE: u8 = 0;
+/// Exit code: none was running.
+const NONE_RAN: u8 = 1;
+/// Exit code: it is still there at the time limit.
+const STILL_THERE: u8 = 4;
+/// How often the progress line on a terminal is renewed.
+const PROGRESS: Duration = Duration::from_millis(250);
+
+/// Sends SIGTERM to the hub of a pid file and waits for its end; the value is the exit code.
+pub fn shutdown(pid_file: &Path, limit: Duration, out: &mut impl Write) -> anyhow::Result<u8> {
+    let holder = match pid_file::look(pid_file)? {
+        Found::Running(holder) => holder,
+        Found::Nobody { .. } => {
+            writeln!(out, "no hub runs with the pid file {}", pid_file.display())?;
+            return Ok(NONE_RAN);
+        }
+    };
+    let pid = holder.pid;
+    signal(&holder, pid_file)?;
+
+    let started = Instant::now();
+    let on_terminal = std::io::stderr().is_terminal();
+    let gone = holder.wait_gone(limit, PROGRESS, || {
+        if on_terminal {
+            eprint!("\rhubbubd (pid {pid}) is ending… {} s", started.elapsed().as_secs());
+        }
+    })?;
+    if on_terminal && started.elapsed() >= PROGRESS {
+        eprintln!();
+    }
+    if gone {
+        writeln!(out, "hubbubd (pid {pid}) has ended")?;
+        return Ok(GONE);
+    }
+    let limit = humantime::format_duration(limit);
+    writeln!(out, "hubbubd (pid {pid}) is still there after {limit}; `kill -KILL {pid}` ends it by force")?;
+    Ok(STILL_THERE)
+}
+
+fn signal(holder: &Holder, pid_file: &Path) -> anyhow::Result<()> {
+    // Whoever may write the file chooses the process that gets the signal.
+    let own = geteuid();
+    if holder.owner != own.as_raw() && holder.owner != 0 && !own.is_root() {
+        bail!("the pid file {} belongs to another user; ask as that user", pid_file.display());
+    }
+    let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw);
+    let pid = pid.context("the pid file holds no process id")?;
+    match kill_process(pid, Signal::TERM) {
+        // It ended between the look and the signal.
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot signal the hub, pid {}", holder.pid)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::process::{Child, Command, Stdio};
+
+    /// A process that holds the lock on its own pid file, as a hub does, and ends as told.
+    fn holder(pid_file: &Path, before: &str) -> Child {
+        // The shell's own `read` waits without a child that would inherit the lock.
+        let script = format!("{before} exec 9>{}; flock 9; echo $$ >&9; read line", pid_file.display());
+        let child = Command::new("bash").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !matches!(pid_file::look(pid_file), Ok(Found::Running(_))) {
+            assert!(Instant::now() < deadline, "the holder did not start");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child
+    }
+
+    fn told(pid_file: &Path, limit: Duration) -> (u8, String) {
+        let mut out = Vec::new();
+        let code = shutdown(pid_file, limit, &mut out).unwrap();
+        (code, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_hub_that_ends_one_that_does_not_and_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid_file = dir.path().join("hubbubd.pid");
+        assert_eq!(told(&pid_file, Duration::from_secs(1)).0, NONE_RAN);
+
+        let mut child = holder(&pid_file, "");
+        let (code, text) = told(&pid_file, Duration::from_secs(10));
+        assert_eq!((code, text), (GONE, format!("hubbubd (pid {}) has ended\n", child.id())));
+        child.wait().unwrap();
+
+        let mut child = holder(&pid_file, "trap '' TERM;");
+        let (code, text) = told(&pid_file, Duration::from_millis(50));
+        assert_eq!(code, STILL_THERE);
+        assert!(text.contains("still there after 50ms"), "{text}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(told(&pid_file, Duration::from_secs(1)).0, NONE_RAN, "a stale file is not signalled");
+    }
+}
