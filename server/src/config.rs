@@ -1,0 +1,334 @@
+//! The configuration: what the hub does is decided here once, before anything starts, and then only
+//! read. Two stages: [`sources`] collects raw texts and their places, this file makes checked values
+//! of them and tells everything that is wrong at once. It reads no clock, starts nothing and makes no
+//! folder; what it needs to know of the machine comes in as [`Surroundings`].
+
+mod options;
+mod sources;
+mod values;
+
+pub use options::command;
+pub use sources::Source;
+
+use crate::logging::LogFormat;
+use clap::ArgMatches;
+use hubbub_shared::limits::Limits;
+use hubbub_shared::names::ClientName;
+use log::LevelFilter;
+use sources::{Raw, RawValue};
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use values::{bytes, count, duration, one_of, seconds, show_bytes, show_duration, Parsed};
+
+/// File descriptors that are not for clients: listeners, log, files, the runtime's own. Protocol.
+const SPARE_DESCRIPTORS: u64 = 64;
+/// The most clients that are ever expected; stands in where the system has no limit. A guess.
+const MOST_CLIENTS: usize = 1 << 20;
+
+const LEVELS: &[(&str, LevelFilter)] = &[
+    ("off", LevelFilter::Off),
+    ("error", LevelFilter::Error),
+    ("warn", LevelFilter::Warn),
+    ("info", LevelFilter::Info),
+    ("debug", LevelFilter::Debug),
+    ("trace", LevelFilter::Trace),
+];
+const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+/// What the hub runs with. `hubbubd --help` tells each option's meaning ([`options`]).
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// The server's name, valid as a client's.
+    pub name: String,
+    /// Threads of the executor.
+    pub threads: usize,
+    /// The folder for what the server keeps.
+    pub data_dir: PathBuf,
+    /// The pid file.
+    pub pid_file: PathBuf,
+    /// The ready file, where one is wanted.
+    pub ready_file: Option<PathBuf>,
+    /// Whether to serve beyond loopback without authentication.
+    pub insecure: bool,
+    /// The limits.
+    pub limits: Limits,
+    /// What is logged.
+    pub log_level: LevelFilter,
+    /// How it looks.
+    pub log_format: LogFormat,
+    /// How long a drain may take.
+    pub drain_deadline: Duration,
+}
+
+/// What the configuration depends on besides the options.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// All variables.
+    pub environment: Vec<(OsString, OsString)>,
+    /// The host's name, as the system tells it.
+    pub host_name: String,
+    /// The folder for passing files.
+    pub temp_dir: PathBuf,
+    /// The user's number.
+    pub user: u32,
+    /// Whether standard output is a terminal.
+    pub on_terminal: bool,
+    /// How many files may be open; none where there is no limit.
+    pub descriptors: Option<u64>,
+}
+
+/// One option's value in force.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The option.
+    pub name: &'static str,
+    /// The value, as it may be written.
+    pub value: String,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// A configuration with its history.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is in force.
+    pub config: Config,
+    /// The same, one row an option.
+    pub settings: Vec<Setting>,
+    /// What is allowed and still worth a word.
+    pub warnings: Vec<String>,
+}
+
+/// Everything that is wrong, one line each, with its place.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct Wrong(pub Vec<String>);
+
+/// Reads and checks the whole configuration.
+pub fn load(matches: &ArgMatches, around: &Surroundings) -> Result<Loaded, Wrong> {
+    let raw = sources::gather(matches, &around.environment).map_err(Wrong)?;
+    let mut stage = Stage { raw, settings: Vec::new(), errors: Vec::new() };
+    let config = stage.check(around);
+    if !stage.errors.is_empty() {
+        return Err(Wrong(stage.errors));
+    }
+    Ok(Loaded { config, settings: stage.settings, warnings: stage.raw.warnings })
+}
+
+/// Where the running hub is found: all that `status` and `shutdown` need, so that a mistake in an
+/// option of the server does not keep them from working.
+pub fn find_pid_file(matches: &ArgMatches, around: &Surroundings) -> Result<PathBuf, Wrong> {
+    let raw = sources::gather(matches, &around.environment).map_err(Wrong)?;
+    let mut stage = Stage { raw, settings: Vec::new(), errors: Vec::new() };
+    let (_, pid_file) = stage.places(around);
+    if stage.errors.is_empty() {
+        Ok(pid_file)
+    } else {
+        Err(Wrong(stage.errors))
+    }
+}
+
+/// The second stage on its way through the options.
+struct Stage {
+    raw: Raw,
+    settings: Vec<Setting>,
+    errors: Vec<String>,
+}
+
+impl Stage {
+    /// One option: its checked value, or the default. A mistake is noted, and the default stands in
+    /// so that the other options are looked at as well.
+    fn take<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        parse: impl Fn(&str) -> Parsed<T>,
+        show: impl Fn(&T) -> String,
+    ) -> T {
+        let (value, source) = match self.raw.values.get(name) {
+            None => (default, Source::Default),
+            Some(raw) => match parse(&raw.text) {
+                Ok(value) => (value, raw.source.clone()),
+                Err(why) => {
+                    self.errors.push(format!("{}: {why}", raw.place(name)));
+                    (default, Source::Default)
+                }
+            },
+        };
+        self.settings.push(Setting { name, value: show(&value), source });
+        value
+    }
+
+    fn refuse(&mut self, name: &'static str, why: String) {
+        let place = self.raw.values.get(name).map(|raw: &RawValue| raw.place(name));
+        self.errors.push(format!("{}: {why}", place.unwrap_or_else(|| format!("--{name}"))));
+    }
+
+    fn check(&mut self, around: &Surroundings) -> Config {
+        let own = SocketAddr::from(([127, 0, 0, 1], 7411));
+        let listen = self.take("listen", own, values::listen, SocketAddr::to_string);
+        let name = self.take("name", server_name(&around.host_name), values::name, String::clone);
+        let insecure = self.take("insecure", false, values::yes_no, bool::to_string);
+        let threads = self.take("threads", 1, count(1..=256), usize::to_string);
+        let (data_dir, pid_file) = self.places(around);
+        let ready_file = self.take(
+            "ready-file",
+            None,
+            |text| values::path(text).map(Some),
+            |path| path.as_deref().map(show_path).unwrap_or_else(|| "none".into()),
+        );
+        let log_level =
+            self.take("log-level", LevelFilter::Info, one_of(LEVELS), |level| word(LEVELS, level));
+        let format = if around.on_terminal { LogFormat::Text } else { LogFormat::Json };
+        let log_format = self.take("log-format", format, one_of(FORMATS), |format| word(FORMATS, format));
+        let limits = self.limits(around);
+        let drain = duration(Duration::ZERO..=Duration::from_secs(3600));
+        let drain_deadline = self.take("drain-deadline", Duration::from_secs(5), drain, show_duration);
+
+        if !listen.ip().to_canonical().is_loopback() && !insecure {
+            self.refuse(
+                "listen",
+                format!(
+                    "{listen} can be reached from other machines, and this hub does not authenticate its \
+                     clients: whoever reaches it reads and publishes everything. Listen on 127.0.0.1 and \
+                     let others in by a tunnel such as `ssh -L`, or add --insecure where you trust the \
+                     whole network"
+                ),
+            );
+        }
+        Config {
+            listen,
+            name,
+            threads,
+            data_dir,
+            pid_file,
+            ready_file,
+            insecure,
+            limits,
+            log_level,
+            log_format,
+            drain_deadline,
+        }
+    }
+
+    fn places(&mut self, around: &Surroundings) -> (PathBuf, PathBuf) {
+        let (own, passing) = data_dir(around);
+        let data_dir = self.take("data-dir", own, values::path, |path| show_path(path));
+        if passing && !self.raw.values.contains_key("data-dir") {
+            self.raw.warnings.push(format!(
+                "neither XDG_DATA_HOME nor HOME is set: {} is the data folder, and may be gone after a \
+                 restart of the machine; give --data-dir",
+                data_dir.display()
+            ));
+        }
+        let pid_file =
+            self.take("pid-file", data_dir.join("hubbubd.pid"), values::path, |path| show_path(path));
+        (data_dir, pid_file)
+    }
+
+    /// The bounds are wide: they catch slips (a unit forgotten, a digit too many), not tastes.
+    fn limits(&mut self, around: &Surroundings) -> Limits {
+        const KIB: usize = 1 << 10;
+        const MIB: usize = 1 << 20;
+        const GIB: usize = 1 << 30;
+        let own = Limits::default();
+        let room = clients_for(around.descriptors);
+        let max_clients = self.take("max-clients", room, count(1..=MOST_CLIENTS), usize::to_string);
+        // 128: `operator` and its token still fit. A frame's first byte is at most 8, so its length
+        // stays below 144 MiB.
+        let max_line = self.take("max-line", own.max_line, bytes(128..=64 * MIB), show_bytes);
+        let max_frame = self.take("max-frame", own.max_frame, bytes(128..=128 * MIB), show_bytes);
+        let max_queue = self.take("max-queue", own.max_queue, bytes(KIB..=4 * GIB), show_bytes);
+        let show_s = |s: &u64| show_duration(&Duration::from_secs(*s));
+        let stall_timeout_s = self.take("stall-timeout", own.stall_timeout_s, seconds(1..=3600), show_s);
+        let idle_timeout_s = self.take("idle-timeout", own.idle_timeout_s, seconds(1..=86_400), show_s);
+        let max_subscriptions =
+            self.take("max-subscriptions", own.max_subscriptions, count(1..=10_000_000), usize::to_string);
+        let max_channels =
+            self.take("max-channels", own.max_channels, count(1..=100_000_000), usize::to_string);
+        let history_messages =
+            self.take("history-messages", own.history_messages, count(0..=10_000_000), usize::to_string);
+        let history_bytes = self.take("history-bytes", own.history_bytes, bytes(0..=64 * GIB), show_bytes);
+        let history_total_bytes =
+            self.take("history-total-bytes", own.history_total_bytes, bytes(0..=1024 * GIB), show_bytes);
+
+        if max_clients > room {
+            self.raw.warnings.push(format!(
+                "max-clients is {max_clients}, and the limit of file descriptors leaves room for {room}: \
+                 raise it (`ulimit -Hn`, or LimitNOFILE= of systemd)"
+            ));
+        }
+        if max_queue < max_frame.max(max_line) {
+            self.raw.warnings.push(format!(
+                "max-queue ({}) is less than the longest message that max-frame ({}) and max-line ({}) let \
+                 in: such a message closes whoever receives it",
+                show_bytes(&max_queue),
+                show_bytes(&max_frame),
+                show_bytes(&max_line)
+            ));
+        }
+        Limits {
+            max_line,
+            max_frame,
+            max_queue,
+            stall_timeout_s,
+            max_subscriptions,
+            max_clients,
+            max_channels,
+            history_messages,
+            history_bytes,
+            history_total_bytes,
+            idle_timeout_s,
+        }
+    }
+}
+
+/// Clients that a limit of file descriptors has room for.
+fn clients_for(descriptors: Option<u64>) -> usize {
+    let room = descriptors.map_or(MOST_CLIENTS as u64, |all| all.saturating_sub(SPARE_DESCRIPTORS));
+    usize::try_from(room).unwrap_or(MOST_CLIENTS).clamp(1, MOST_CLIENTS)
+}
+
+/// A host's name as a server's: other characters become `-`, and a long name loses its domain.
+fn server_name(host: &str) -> String {
+    let short = if host.len() > 32 { host.split('.').next().unwrap_or(host) } else { host };
+    let body: String =
+        short.chars().map(|ch| if ClientName::parse(&format!("x{ch}")).is_ok() { ch } else { '-' }).collect();
+    let start = body.trim_start_matches(|ch: char| !ch.is_ascii_alphanumeric() && ch != '_');
+    let name: String = start.chars().take(32).collect();
+    let name = name.trim_end_matches(['-', '.']);
+    if ClientName::parse(name).is_ok() {
+        name.into()
+    } else {
+        "hubbub".into()
+    }
+}
+
+/// The default data folder, and whether it is only a passing one. The XDG base directory
+/// specification wants relative paths ignored.
+fn data_dir(around: &Surroundings) -> (PathBuf, bool) {
+    let absolute = |key: &str| {
+        let value = around.environment.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+        value.map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    match (absolute("XDG_DATA_HOME"), absolute("HOME")) {
+        (Some(data), _) => (data.join("hubbub"), false),
+        (None, Some(home)) => (home.join(".local/share/hubbub"), false),
+        (None, None) => (around.temp_dir.join(format!("hubbub-{}", around.user)), true),
+    }
+}
+
+fn show_path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn word<T: PartialEq>(words: &[(&'static str, T)], value: &T) -> String {
+    words.iter().find(|(_, known)| known == value).map(|(word, _)| (*word).to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
