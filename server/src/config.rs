@@ -101,6 +101,8 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
     /// What is allowed and still worth a word.
     pub warnings: Vec<String>,
+    /// Whether the data folder lies among passing files, where anybody may have been first.
+    pub passing_data_dir: bool,
 }
 
 /// Everything that is wrong, one line each, with its place.
@@ -111,19 +113,20 @@ pub struct Wrong(pub Vec<String>);
 /// Reads and checks the whole configuration.
 pub fn load(matches: &ArgMatches, around: &Surroundings) -> Result<Loaded, Wrong> {
     let raw = sources::gather(matches, &around.environment).map_err(Wrong)?;
-    let mut stage = Stage { raw, settings: Vec::new(), errors: Vec::new() };
+    let mut stage = Stage::new(raw);
     let config = stage.check(around);
     if !stage.errors.is_empty() {
         return Err(Wrong(stage.errors));
     }
-    Ok(Loaded { config, settings: stage.settings, warnings: stage.raw.warnings })
+    let Stage { raw, settings, passing_data_dir, .. } = stage;
+    Ok(Loaded { config, settings, warnings: raw.warnings, passing_data_dir })
 }
 
 /// Where the running hub is found: all that `status` and `shutdown` need, so that a mistake in an
 /// option of the server does not keep them from working.
 pub fn find_pid_file(matches: &ArgMatches, around: &Surroundings) -> Result<PathBuf, Wrong> {
     let raw = sources::gather(matches, &around.environment).map_err(Wrong)?;
-    let mut stage = Stage { raw, settings: Vec::new(), errors: Vec::new() };
+    let mut stage = Stage::new(raw);
     let (_, pid_file) = stage.places(around);
     if stage.errors.is_empty() {
         Ok(pid_file)
@@ -137,9 +140,14 @@ struct Stage {
     raw: Raw,
     settings: Vec<Setting>,
     errors: Vec<String>,
+    passing_data_dir: bool,
 }
 
 impl Stage {
+    fn new(raw: Raw) -> Stage {
+        Stage { raw, settings: Vec::new(), errors: Vec::new(), passing_data_dir: false }
+    }
+
     /// One option: its checked value, or the default. A mistake is noted, and the default stands in
     /// so that the other options are looked at as well.
     fn take<T>(
@@ -218,7 +226,8 @@ impl Stage {
     fn places(&mut self, around: &Surroundings) -> (PathBuf, PathBuf) {
         let (own, passing) = data_dir(around);
         let data_dir = self.take("data-dir", own, values::path, |path| show_path(path));
-        if passing && !self.raw.values.contains_key("data-dir") {
+        self.passing_data_dir = passing && !self.raw.values.contains_key("data-dir");
+        if self.passing_data_dir {
             self.raw.warnings.push(format!(
                 "neither XDG_DATA_HOME nor HOME is set: {} is the data folder, and may be gone after a \
                  restart of the machine; give --data-dir",

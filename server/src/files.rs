@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Writes a file under a passing name beside its place, to the disk, and then renames it: a reader
@@ -30,6 +30,19 @@ pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
 /// as it is.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// [`create_private_dir`] in a place where anybody may have been first, such as the folder for passing
+/// files: refuses one that is not this user's alone.
+pub fn claim_private_dir(path: &Path) -> io::Result<()> {
+    create_private_dir(path)?;
+    let found = fs::symlink_metadata(path)?;
+    let own = rustix::process::geteuid().as_raw();
+    if found.is_dir() && found.uid() == own && found.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let why = format!("{} is not a folder of this user alone; give --data-dir another one", path.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
 }
 
 /// A path with a suffix behind its whole name: `hubbubd.pid` and `.json` make `hubbubd.pid.json`.
@@ -74,5 +87,19 @@ mod tests {
         create_private_dir(&path).unwrap();
         create_private_dir(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_folder_that_others_made_is_not_claimed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hubbub-1000");
+        claim_private_dir(&path).unwrap();
+        claim_private_dir(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(claim_private_dir(&path).unwrap_err().to_string().contains("--data-dir"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(claim_private_dir(&link).is_err());
     }
 }

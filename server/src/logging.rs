@@ -15,6 +15,7 @@ pub use render::LogFormat;
 
 use chrono::Utc;
 use log::LevelFilter;
+use parking_lot::Mutex;
 use render::{Event, Level, Style};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
@@ -38,14 +39,13 @@ const FLUSH: Duration = Duration::from_millis(500);
 /// Pause before another try when the real output is set not to block and is full.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
 
-/// The running log. Finish it before the process ends, or its last lines are lost.
-#[must_use = "the log ends with its guard"]
-pub struct Guard {
-    ended: Receiver<()>,
-}
+/// Tells when the running log's last line is written. For the whole process, as the log and standard
+/// output are; so whoever ends the process, from wherever, can [`finish`] the log first.
+static ENDED: Mutex<Option<Receiver<()>>> = Mutex::new(None);
 
-/// Starts the log. Call it before any other thread runs and before anything is printed.
-pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<Guard> {
+/// Starts the log. Call it once, before any other thread runs and before anything is printed, and
+/// [`finish`] before the process ends, or its last lines are lost.
+pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<()> {
     let real = File::from(rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?);
     let style = Style { format, colour: format == LogFormat::Text && wants_colour(&real) };
     let (read_end, write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
@@ -65,23 +65,23 @@ pub fn start(level: LevelFilter, format: LogFormat) -> io::Result<Guard> {
     rustix::stdio::dup2_stdout(&write_end)?;
     femme::with_level(level);
     std::panic::set_hook(Box::new(log_panic));
-    Ok(Guard { ended })
+    *ENDED.lock() = Some(ended);
+    Ok(())
 }
 
-impl Guard {
-    /// Ends the log: what was logged before is written, within half a second, and what is logged
-    /// later goes nowhere.
-    pub fn finish(self) {
-        log::set_max_level(LevelFilter::Off);
-        // Standard output was the pipe's last writing end: the reader sees the end, then the writer.
-        let closed = File::options().write(true).open("/dev/null").and_then(|nowhere| {
-            // Under the lock, so that no line of another thread is torn in two.
-            let _whole = io::stdout().lock();
-            rustix::stdio::dup2_stdout(&nowhere).map_err(io::Error::from)
-        });
-        if closed.is_ok() {
-            let _ = self.ended.recv_timeout(FLUSH);
-        }
+/// Ends the log: what was logged before is written, within half a second, and what is logged later
+/// goes nowhere. A second call, or one without a start, does nothing.
+pub fn finish() {
+    let Some(ended) = ENDED.lock().take() else { return };
+    log::set_max_level(LevelFilter::Off);
+    // Standard output is the pipe's last writing end: the reader sees its end, then the writer.
+    let closed = File::options().write(true).open("/dev/null").and_then(|nowhere| {
+        // Under the lock, so that no line of another thread is torn in two.
+        let _whole = io::stdout().lock();
+        rustix::stdio::dup2_stdout(&nowhere).map_err(io::Error::from)
+    });
+    if closed.is_ok() {
+        let _ = ended.recv_timeout(FLUSH);
     }
 }
 
@@ -199,7 +199,6 @@ fn write_patiently(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::sync::Mutex;
 
     const TEXT: Style = Style { format: LogFormat::Text, colour: false };
 
@@ -216,12 +215,12 @@ mod tests {
 
     impl Write for Output {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if let Some(kind) = self.errors.lock().unwrap().pop() {
+            if let Some(kind) = self.errors.lock().pop() {
                 return Err(kind.into());
             }
             // Small bites, as a pipe that is nearly full takes them.
             let bite = &bytes[..bytes.len().min(7)];
-            self.written.lock().unwrap().push_str(&String::from_utf8_lossy(bite));
+            self.written.lock().push_str(&String::from_utf8_lossy(bite));
             Ok(bite.len())
         }
 
@@ -241,7 +240,7 @@ mod tests {
 
         let output = Output::default();
         write_lines(&queue, output.clone(), &dropped, TEXT);
-        let written = output.written.lock().unwrap();
+        let written = output.written.lock();
         let got: Vec<&str> = written.lines().map(|line| line.split_at(31).1).collect();
         assert_eq!(got[..3], ["event 1", "event 2", "event 3"]);
         assert!(got[3].ends_with("dropped=2") && got.len() == 4, "{got:?}");
@@ -253,17 +252,17 @@ mod tests {
         let output = Output::default();
         use io::ErrorKind::{BrokenPipe, Interrupted, StorageFull, WouldBlock};
         // Popped from the end: the batch fails, then the notice, then all is well but slow.
-        *output.errors.lock().unwrap() = vec![WouldBlock, Interrupted, BrokenPipe, StorageFull];
+        *output.errors.lock() = vec![WouldBlock, Interrupted, BrokenPipe, StorageFull];
         let to = output.clone();
         let writer = thread::spawn(move || write_lines(&queue, to, &AtomicU64::new(0), TEXT));
         lines.send("lost\n".into()).unwrap();
-        while output.errors.lock().unwrap().len() > 2 {
+        while output.errors.lock().len() > 2 {
             thread::yield_now();
         }
         lines.send("kept\n".into()).unwrap();
         drop(lines);
         writer.join().unwrap();
-        let written = output.written.lock().unwrap();
+        let written = output.written.lock();
         assert!(written.starts_with("\nkept\n") && written.ends_with("dropped=1\n"), "{written:?}");
     }
 

@@ -1,1 +1,133 @@
-fn main() {}
+//! `hubbubd`, the server's command: flags → [`config::Config`] → [`server::run`] → exit code. Decides
+//! nothing about clients or channels.
+
+mod buffers;
+mod clock;
+mod commands;
+mod config;
+mod connection;
+mod control;
+mod files;
+mod hub;
+mod listener;
+mod logging;
+mod operator;
+mod outbox;
+mod rt;
+mod server;
+mod server_manager;
+mod services;
+mod session;
+mod writer;
+
+use clap::ArgMatches;
+use config::{Loaded, Surroundings};
+use rustix::process::{getrlimit, getuid, setrlimit, Resource, Rlimit};
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Exit code: the hub could not start, or ended in error.
+const FAILED: u8 = 1;
+/// Exit code: wrong use or configuration; the same as the command line parser's.
+const WRONG_USE: u8 = 2;
+
+fn main() -> ExitCode {
+    let matches = config::command().get_matches();
+    let around = surroundings(raise_descriptor_limit());
+    let outcome = match matches.subcommand() {
+        Some(("check", options)) => check(&matches, &around, options.get_flag("json")),
+        Some(("status", options)) => status(&matches, &around, options.get_flag("json")),
+        Some(("shutdown", options)) => shutdown(&matches, &around, options),
+        _ => serve(&matches, &around),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // One line each, so that a list of mistakes can be read and searched.
+            for line in format!("{error:#}").lines() {
+                let _ = writeln!(io::stderr(), "hubbubd: {line}");
+            }
+            ExitCode::from(WRONG_USE)
+        }
+    }
+}
+
+fn serve(matches: &ArgMatches, around: &Surroundings) -> anyhow::Result<u8> {
+    let Loaded { config, warnings, passing_data_dir, .. } = config::load(matches, around)?;
+    if passing_data_dir {
+        files::claim_private_dir(&config.data_dir)?;
+    }
+    // Read by async-std when it is first used. Before any thread: the environment is not for several.
+    std::env::set_var("ASYNC_STD_THREAD_COUNT", config.threads.to_string());
+    logging::start(config.log_level, config.log_format)?;
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    let outcome = server::run(config);
+    if let Err(error) = &outcome {
+        log::error!("{error:#}");
+    }
+    logging::finish();
+    Ok(match outcome {
+        Ok(()) => 0,
+        Err(error) => {
+            // On a terminal the log has just told it there.
+            if !around.on_terminal {
+                let _ = writeln!(io::stderr(), "hubbubd: {error:#}");
+            }
+            FAILED
+        }
+    })
+}
+
+fn check(matches: &ArgMatches, around: &Surroundings, json: bool) -> anyhow::Result<u8> {
+    let Loaded { settings, warnings, .. } = config::load(matches, around)?;
+    let mut out = io::stdout().lock();
+    if json {
+        let rows = settings.iter().map(|setting| {
+            let row = serde_json::json!({"value": setting.value, "from": setting.source.to_string()});
+            (setting.name.to_owned(), row)
+        });
+        let rows: serde_json::Map<_, _> = rows.collect();
+        writeln!(out, "{}", serde_json::json!({"settings": rows, "warnings": warnings}))?;
+        return Ok(0);
+    }
+    for setting in &settings {
+        writeln!(out, "{:<20} {}  ({})", setting.name, setting.value, setting.source)?;
+    }
+    for warning in &warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    Ok(0)
+}
+
+fn status(matches: &ArgMatches, around: &Surroundings, json: bool) -> anyhow::Result<u8> {
+    control::status(&config::find_pid_file(matches, around)?, json, &mut io::stdout().lock())
+}
+
+fn shutdown(matches: &ArgMatches, around: &Surroundings, options: &ArgMatches) -> anyhow::Result<u8> {
+    let limit: Duration = *options.get_one("timeout").expect("the option has a default");
+    control::shutdown(&config::find_pid_file(matches, around)?, limit, &mut io::stdout().lock())
+}
+
+/// Raises the limit of open files as far as this process may, and tells it: every client takes one.
+fn raise_descriptor_limit() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
+}
+
+fn surroundings(descriptors: Option<u64>) -> Surroundings {
+    Surroundings {
+        environment: std::env::vars_os().collect(),
+        host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        temp_dir: std::env::temp_dir(),
+        user: getuid().as_raw(),
+        on_terminal: io::stdout().is_terminal(),
+        descriptors,
+    }
+}

@@ -86,7 +86,7 @@ codes! {
     RateLimited = "rate-limited", Caller;
     /// The server is about to stop.
     Draining = "draining", Hub;
-    /// A defect of the hub.
+    /// A defect of the hub, or a service that answered with an error.
     Internal = "internal", Hub;
 }
 

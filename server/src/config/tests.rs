@@ -27,7 +27,7 @@ fn errors(flags: &[&str], variables: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn the_defaults_are_the_protocols() {
-    let Loaded { config, settings, warnings } = loaded(&[], &[("HOME", "/home/bob")]).unwrap();
+    let Loaded { config, settings, warnings, .. } = loaded(&[], &[("HOME", "/home/bob")]).unwrap();
     assert_eq!(config.listen.to_string(), hubbub_shared::DEFAULT_CLIENT_ADDR);
     assert_eq!((config.name.as_str(), config.threads, config.insecure), ("box.example", 1, false));
     assert_eq!(config.data_dir, Path::new("/home/bob/.local/share/hubbub"));
@@ -182,10 +182,11 @@ fn the_data_folder() {
     let dir = |variables: &[(&str, &str)]| loaded(&[], variables).unwrap().config.data_dir;
     assert_eq!(dir(&[("HOME", "/h"), ("XDG_DATA_HOME", "/x")]), Path::new("/x/hubbub"));
     assert_eq!(dir(&[("HOME", "/h"), ("XDG_DATA_HOME", "relative")]), Path::new("/h/.local/share/hubbub"));
-    let Loaded { config, warnings, .. } = loaded(&[], &[]).unwrap();
-    assert_eq!(config.data_dir, Path::new("/tmp/hubbub-1000"));
+    let Loaded { config, warnings, passing_data_dir, .. } = loaded(&[], &[]).unwrap();
+    assert_eq!((config.data_dir.as_path(), passing_data_dir), (Path::new("/tmp/hubbub-1000"), true));
     assert!(warnings[0].contains("--data-dir"), "{warnings:?}");
-    let Loaded { config, warnings, .. } = loaded(&["--data-dir", "/d"], &[]).unwrap();
+    let Loaded { config, warnings, passing_data_dir, .. } = loaded(&["--data-dir", "/d"], &[]).unwrap();
+    assert!(!passing_data_dir);
     assert_eq!((config.pid_file.as_path(), warnings.len()), (Path::new("/d/hubbubd.pid"), 0));
 }
 

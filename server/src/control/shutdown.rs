@@ -3,7 +3,9 @@
 use super::pid_file::{self, Found, Holder};
 use anyhow::{bail, Context};
 use rustix::process::{geteuid, kill_process, Pid, Signal};
+use std::fs;
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -48,10 +50,9 @@ pub fn shutdown(pid_file: &Path, limit: Duration, out: &mut impl Write) -> anyho
 }
 
 fn signal(holder: &Holder, pid_file: &Path) -> anyhow::Result<()> {
-    // Whoever may write the file chooses the process that gets the signal.
-    let own = geteuid();
-    if holder.owner != own.as_raw() && holder.owner != 0 && !own.is_root() {
-        bail!("the pid file {} belongs to another user; ask as that user", pid_file.display());
+    let process = fs::metadata(format!("/proc/{}", holder.pid)).map(|process| process.uid()).ok();
+    if !is_trusted(holder.owner, geteuid().as_raw(), process) {
+        bail!("the pid file {} belongs to another user than the process in it", pid_file.display());
     }
     let pid = i32::try_from(holder.pid).ok().and_then(Pid::from_raw);
     let pid = pid.context("the pid file holds no process id")?;
@@ -60,6 +61,12 @@ fn signal(holder: &Holder, pid_file: &Path) -> anyhow::Result<()> {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot signal the hub, pid {}", holder.pid)),
     }
+}
+
+/// Whether a pid file's owner may say which process gets the caller's signal: whoever writes the
+/// file chooses it. Only the system, the caller, or the one whose process it is.
+fn is_trusted(owner: u32, caller: u32, process: Option<u32>) -> bool {
+    owner == 0 || owner == caller || Some(owner) == process
 }
 
 #[cfg(test)]
@@ -85,6 +92,15 @@ mod tests {
         let mut out = Vec::new();
         let code = shutdown(pid_file, limit, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_pid_file_of_a_stranger_is_not_believed() {
+        let (root, own, stranger) = (0, 1000, 1001);
+        assert!(is_trusted(root, own, Some(own)) && is_trusted(own, own, None));
+        assert!(is_trusted(own, root, Some(own)), "root may end a user's hub");
+        assert!(!is_trusted(stranger, own, Some(own)) && !is_trusted(stranger, root, Some(own)));
+        assert!(!is_trusted(stranger, own, None));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use super::pid_file::{self, Found};
 use super::Serving;
-use anyhow::{bail, Context};
+use anyhow::{anyhow, bail};
 use hubbub_shared::encoding::escape::shown;
 use hubbub_shared::reply::StatsReply;
 use serde::{Deserialize, Serialize};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ pub fn status(pid_file: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
         }
     };
     let answer = match &holder.serving {
-        None => Err(anyhow::anyhow!("it does not serve yet")),
+        None => Err(anyhow!("it does not serve yet")),
         Some(serving) => ask(serving.client_addr),
     };
     let report = Report {
@@ -117,15 +117,21 @@ fn ask(addr: SocketAddr) -> anyhow::Result<StatsReply> {
     }
 
     let deadline = Instant::now() + PATIENCE;
-    let no_answer = || format!("{addr} does not answer within {} s", PATIENCE.as_secs());
-    let mut stream = TcpStream::connect_timeout(&reachable(addr), PATIENCE).with_context(no_answer)?;
+    let failed = |error: io::Error| match error.kind() {
+        // A time limit on a socket shows as one or the other, by system.
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            anyhow!("{addr} does not answer within {} s", PATIENCE.as_secs())
+        }
+        _ => anyhow!("{addr} does not answer: {error}"),
+    };
+    let mut stream = TcpStream::connect_timeout(&reachable(addr), PATIENCE).map_err(failed)?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(b"{\"op\":\"stats\",\"id\":1}\n").with_context(no_answer)?;
+    stream.write_all(b"{\"op\":\"stats\",\"id\":1}\n").map_err(failed)?;
     let mut lines = BufReader::new(Patient { stream: &stream, deadline }.take(MAX_ANSWER));
     let mut line = String::new();
     loop {
         line.clear();
-        if lines.read_line(&mut line).with_context(no_answer)? == 0 {
+        if lines.read_line(&mut line).map_err(failed)? == 0 {
             bail!("{addr} closed the connection without an answer");
         }
         match serde_json::from_str::<Answer>(&line) {
@@ -157,7 +163,7 @@ impl Read for Patient<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
+            return Err(ErrorKind::TimedOut.into());
         }
         self.stream.set_read_timeout(Some(left))?;
         self.stream.read(buffer)
@@ -229,7 +235,7 @@ mod tests {
                 "{\"re\":1,\"error\":{\"code\":\"draining\",\"message\":\"this server ends\"}}\n",
                 "this server ends",
             ),
-            ("* welcome\n", "does not answer within 2 s"),
+            ("* welcome\n", "does not answer within 2 s\n"),
         ];
         for (script, problem) in cases {
             let dir = tempfile::tempdir().unwrap();

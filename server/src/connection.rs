@@ -1,0 +1,158 @@
+//! The connection handler: one task for each client, which reads its socket and runs its session,
+//! and serves the receivers of what it said. An idle connection is a suspended read and no buffer.
+
+use crate::buffers::{self, HEAD, READ};
+use crate::clock::Now;
+use crate::hub::{Batch, Client, Hub};
+use crate::rt::{self, Socket};
+use crate::session::Session;
+use crate::writer;
+use std::io::{ErrorKind, Read};
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Receivers served before everything else that is ready gets its turn: bounds how long one
+/// fan-out holds up other clients (a write of 64 KiB takes some 20 µs).
+const SLICE: usize = 128;
+/// How long a publisher waits before its next read when a receiver's queue is more than half full:
+/// slows down who is faster than its listeners, and costs little when one of them has stopped (64
+/// reads until its queue is full). NATS stalls its publishers by as much.
+const BREAK: Duration = Duration::from_millis(10);
+/// How long a connection that the hub closed is still read, so that the last words are not lost
+/// to a reset. A guess: some round trips on a bad line.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How a read ended.
+enum Progress {
+    Going,
+    Ended(&'static str),
+}
+
+struct Connection {
+    hub: Arc<Hub>,
+    session: Session,
+    /// The beginning of a unit whose end has not come.
+    unread: Vec<u8>,
+}
+
+/// Serves one client from its first to its last byte.
+pub async fn handle(hub: Arc<Hub>, socket: Socket, addr: SocketAddr) {
+    let now = Now::read();
+    let mut batch = Batch::new(now);
+    let client = hub.open(addr, Some(socket), &mut batch);
+    deliver(&hub, batch).await;
+    let session = Session::new(client.clone(), now);
+    let mut connection = Connection { hub, session, unread: Vec::new() };
+    connection.run(&client).await;
+    linger(&client).await;
+}
+
+/// Ends a batch: closes who did not keep up, then writes to everyone who has something to read.
+pub async fn deliver(hub: &Arc<Hub>, mut batch: Batch) {
+    hub.settle(&mut batch);
+    for (n, client) in batch.into_dirty().iter().enumerate() {
+        if n % SLICE == SLICE - 1 {
+            rt::breathe().await;
+        }
+        writer::flush(hub, client);
+    }
+}
+
+impl Connection {
+    async fn run(&mut self, client: &Arc<Client>) {
+        let Some(socket) = client.socket() else { return };
+        while !self.session.is_over() && client.outbox.is_open() {
+            let readable = match self.session.deadline(&self.hub) {
+                None => Some(socket.readable().await),
+                Some(deadline) => rt::before(deadline, socket.readable()).await,
+            };
+            let mut batch = Batch::new(Now::read());
+            let progress = match readable {
+                Some(_) => self.read(socket, &mut batch),
+                None => {
+                    self.session.on_time(&self.hub, &mut batch);
+                    Progress::Going
+                }
+            };
+            let pressed = batch.pressed;
+            deliver(&self.hub, batch).await;
+            if let Progress::Ended(reason) = progress {
+                return self.ended(client, reason).await;
+            }
+            if pressed {
+                rt::sleep(BREAK).await;
+            }
+        }
+    }
+
+    /// One read, and the commands in it.
+    fn read(&mut self, socket: &Socket, batch: &mut Batch) -> Progress {
+        let had = self.unread.len();
+        let (result, unread) = if had <= HEAD {
+            buffers::with_read_buffer(|buffer| {
+                buffer[..had].copy_from_slice(&self.unread);
+                let result = socket.get_ref().read(&mut buffer[had..]);
+                let filled = had + *result.as_ref().unwrap_or(&0);
+                let used = self.run_commands(batch, &buffer[..filled], had);
+                (result, buffer[used..filled].to_vec())
+            })
+        } else {
+            // A long unit is collected where it is, so that it is not copied with each read.
+            let mut buffer = std::mem::take(&mut self.unread);
+            buffer.resize(had + READ, 0);
+            let result = socket.get_ref().read(&mut buffer[had..]);
+            buffer.truncate(had + *result.as_ref().unwrap_or(&0));
+            let used = self.run_commands(batch, &buffer, had);
+            if used > 0 {
+                buffer = buffer[used..].to_vec();
+            }
+            (result, buffer)
+        };
+        self.unread = unread;
+        match result {
+            Ok(0) => Progress::Ended("closed by client"),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Progress::Going,
+            Err(e) if e.kind() == ErrorKind::TimedOut => Progress::Ended("connection timed out"),
+            Err(_) => Progress::Ended("connection reset"),
+            Ok(_) => Progress::Going,
+        }
+    }
+
+    fn run_commands(&mut self, batch: &mut Batch, unread: &[u8], had: usize) -> usize {
+        if unread.len() == had {
+            return 0;
+        }
+        self.hub.counters.bytes_in.add((unread.len() - had) as u64);
+        self.session.handle(&self.hub, batch, unread)
+    }
+
+    /// The client will say no more. What it asked for and waits for is still sent to it.
+    async fn ended(&mut self, client: &Client, reason: &'static str) {
+        while client.open_requests.load(Ordering::Relaxed) > 0 && client.outbox.is_open() {
+            let answered = client.answered.listen();
+            if client.open_requests.load(Ordering::Relaxed) > 0 {
+                answered.await;
+            }
+        }
+        let mut batch = Batch::new(Now::read());
+        self.session.left(reason, &self.hub, &mut batch);
+        deliver(&self.hub, batch).await;
+    }
+}
+
+/// Reads on without listening, until the client has seen the end of what it was sent: a socket that
+/// is closed with unread input resets the connection, and the last words are lost.
+async fn linger(client: &Client) {
+    let Some(socket) = client.socket() else { return };
+    let deadline = Instant::now() + LINGER;
+    while rt::before(deadline, socket.readable()).await.is_some() {
+        let read = buffers::with_read_buffer(|buffer| socket.get_ref().read(buffer));
+        match read {
+            Ok(0) => return,
+            Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What one batch of commands leaves to be done when it ends: who has something to be written, who
+//! did not keep up. Receivers are served once a batch, whatever many messages it held for them.
+
+use super::client::Client;
+use crate::clock::{Now, Stamp};
+use crate::outbox::{Block, Push};
+use std::sync::Arc;
+
+/// Spare block buffers that are kept for the next block, and the size worth keeping.
+const SPARE_CAPACITY: usize = 1 << 20;
+
+/// The work of one batch.
+pub struct Batch {
+    /// The moment of the batch: the clocks are read once for it.
+    pub now: Now,
+    /// The same as text.
+    pub stamp: Stamp,
+    /// Whether a receiver's queue is more than half full.
+    pub pressed: bool,
+    dirty: Vec<Arc<Client>>,
+    overflowed: Vec<Arc<Client>>,
+    spare: Vec<u8>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new(now: Now) -> Self {
+        Batch {
+            now,
+            stamp: now.stamp(),
+            pressed: false,
+            dirty: Vec::new(),
+            overflowed: Vec::new(),
+            spare: Vec::new(),
+        }
+    }
+
+    /// Takes note of what an append to a client's outbox led to.
+    #[inline]
+    pub fn pushed(&mut self, client: &Arc<Client>, push: Push) {
+        match push {
+            Push::Queued | Push::Closed => {}
+            Push::Flush => self.dirty.push(client.clone()),
+            Push::Overflow => self.overflowed.push(client.clone()),
+        }
+    }
+
+    /// Queues a block to a client.
+    #[inline]
+    pub fn deliver(&mut self, client: &Arc<Client>, block: &Block, messages: u64) {
+        let push = client.outbox.push_block(block, messages, &mut self.pressed);
+        self.pushed(client, push);
+    }
+
+    /// A block, made in the buffer of the last one where nobody holds that any more.
+    pub fn block(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Block {
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        write(&mut bytes);
+        Arc::new(bytes)
+    }
+
+    /// Gives a block back after all receivers have it.
+    pub fn reuse(&mut self, block: Block) {
+        if let Ok(bytes) = Arc::try_unwrap(block) {
+            if bytes.capacity() <= SPARE_CAPACITY {
+                self.spare = bytes;
+            }
+        }
+    }
+
+    /// Clients that did not keep up, to be closed before the batch ends.
+    pub fn take_overflowed(&mut self) -> Vec<Arc<Client>> {
+        std::mem::take(&mut self.overflowed)
+    }
+
+    /// Clients that have something to be written.
+    pub fn into_dirty(self) -> Vec<Arc<Client>> {
+        debug_assert!(self.overflowed.is_empty(), "a batch is settled before it is flushed");
+        self.dirty
+    }
+}

@@ -1,0 +1,394 @@
+//! One channel: its count, topic, subscribers and last messages, behind its own lock.
+//!
+//! The lock is the channel's sequencer: counting, encoding and queueing of one run of messages
+//! happen inside it, because receivers must see every origin's counts in order. Nothing is written
+//! to a socket under it, and the only locks taken inside it are those of patterns and outboxes.
+
+use super::batch::Batch;
+use super::client::Client;
+use super::history::{History, Record};
+use super::matcher::{Matcher, PatternNode};
+use super::subscribers::{pick, Group, Subscribers};
+use crate::outbox::Block;
+use hubbub_shared::encoding::{MessageRef, Out, Payload};
+use hubbub_shared::Encoding;
+use parking_lot::Mutex;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// Patterns that a channel remembers to be covered by; where there are more they are looked up for
+/// each run, so that channels times patterns cannot fill the memory. A guess.
+const MAX_MATCHED: usize = 256;
+
+/// A channel.
+pub struct Channel {
+    /// Its name.
+    pub name: Arc<str>,
+    /// When it came to be, in milliseconds since 1970.
+    pub created_ms: i64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    seq: u64,
+    kept: bool,
+    topic: Option<Box<Topic>>,
+    subscribers: Option<Box<Subscribers>>,
+    history: History,
+    matched_at: Option<u64>,
+    matched: Box<[Arc<PatternNode>]>,
+    touched: bool,
+    dead: bool,
+}
+
+/// What a channel is about.
+#[derive(Debug, Clone)]
+pub struct Topic {
+    /// The text.
+    pub text: String,
+    /// Who set it.
+    pub by: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+/// One message on its way into a channel.
+pub struct Item<'a> {
+    /// The payload.
+    pub payload: Payload<'a>,
+    /// Headers, as JSON.
+    pub headers: Option<&'a str>,
+    /// The channel to answer on.
+    pub reply: Option<Cow<'a, str>>,
+    /// The command's id, for the reply to the publisher.
+    pub id: Option<&'a str>,
+}
+
+/// Who publishes.
+pub struct Publisher<'a> {
+    /// The client, unless it is the hub itself.
+    pub client: Option<&'a Arc<Client>>,
+    /// The name that receivers see.
+    pub name: &'a str,
+    /// Whether it receives its own messages.
+    pub echo: bool,
+}
+
+/// How much of the past is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep {
+    /// Messages of a channel.
+    pub messages: usize,
+    /// Bytes of a channel.
+    pub bytes: usize,
+}
+
+/// What became of a run of messages.
+pub struct Published {
+    /// The count of the first one.
+    pub first_seq: u64,
+    /// How many clients each was queued to.
+    pub receivers: u64,
+    /// How the memory of the channel's past changed, in bytes.
+    pub history_grew: isize,
+}
+
+/// The channel was removed from the hub's table at this moment; look it up again.
+#[derive(Debug)]
+pub struct Dead;
+
+impl Channel {
+    /// A new channel.
+    pub fn new(name: Arc<str>, created_ms: i64) -> Self {
+        Channel { name, created_ms, state: Mutex::default() }
+    }
+
+    /// Counts, encodes and queues a run of messages of one publisher.
+    pub fn publish(
+        &self,
+        publisher: &Publisher<'_>,
+        items: &[Item<'_>],
+        origin: &str,
+        matcher: &Matcher,
+        keep: Keep,
+        batch: &mut Batch,
+    ) -> Result<Published, Dead> {
+        let mut state = self.state.lock();
+        if state.dead {
+            return Err(Dead);
+        }
+        let first_seq = state.seq + 1;
+        state.seq += items.len() as u64;
+        state.touched = true;
+
+        let looked_up = state.refresh_matched(&self.name, matcher);
+        let state = &mut *state;
+        let nodes: &[Arc<PatternNode>] = looked_up.as_deref().unwrap_or(&state.matched);
+        let stamp = batch.stamp;
+        let head = MessageRef {
+            channel: &self.name,
+            from: publisher.name,
+            seq: first_seq,
+            origin,
+            at: stamp.as_str(),
+            payload: Payload::Json("null"),
+            via: None,
+            headers: None,
+            reply: None,
+        };
+        let mut fan_out = FanOut { head, items, publisher, batch, receivers: 0 };
+        let exact = state.subscribers.as_deref();
+        if nodes.is_empty() {
+            if let Some(exact) = exact {
+                fan_out.lanes(exact, None, |_| true);
+                fan_out.groups(&[exact]);
+            }
+        } else {
+            fan_out.overlapping(exact, nodes);
+        }
+        let receivers = fan_out.receivers;
+        let history_grew = state.remember(publisher.name, items, keep, batch.now.unix_ms);
+        Ok(Published { first_seq, receivers, history_grew })
+    }
+
+    /// Adds a subscriber.
+    pub fn subscribe(&self, client: &Arc<Client>, group: Option<&Arc<str>>) -> Result<(), Dead> {
+        let mut state = self.state.lock();
+        if state.dead {
+            return Err(Dead);
+        }
+        state.subscribers.get_or_insert_default().add(client, group);
+        Ok(())
+    }
+
+    /// Removes a subscriber. Returns whether the channel is of no use to anybody any more: never
+    /// published to, created or described, and without subscribers; it is dead then.
+    pub fn unsubscribe(&self, client: &Client, group: Option<&Arc<str>>) -> bool {
+        let mut state = self.state.lock();
+        if let Some(subscribers) = state.subscribers.as_mut() {
+            subscribers.remove(client, group);
+            if subscribers.is_empty() {
+                state.subscribers = None;
+            }
+        }
+        let transient = state.seq == 0 || self.name.starts_with("$inbox.");
+        if transient && state.is_idle() {
+            state.dead = true;
+        }
+        state.dead
+    }
+
+    /// Keeps the channel for good, with a topic where one is given. `Ok(false)` when it was kept
+    /// before and no topic is given.
+    pub fn keep(&self, topic: Option<Topic>) -> Result<bool, Dead> {
+        let mut state = self.state.lock();
+        if state.dead {
+            return Err(Dead);
+        }
+        let is_new = !std::mem::replace(&mut state.kept, true);
+        let described = topic.is_some();
+        if let Some(topic) = topic {
+            state.topic = (!topic.text.is_empty()).then(|| Box::new(topic));
+        }
+        Ok(is_new || described)
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> Option<Topic> {
+        self.state.lock().topic.as_deref().cloned()
+    }
+
+    /// Messages published since it came to be.
+    pub fn messages(&self) -> u64 {
+        self.state.lock().seq
+    }
+
+    /// Everyone who would receive a message now, once each.
+    pub fn receivers(&self, matcher: &Matcher) -> Vec<Arc<Client>> {
+        let nodes = matcher.matching(&self.name).1;
+        let mut all: Vec<Arc<Client>> = Vec::new();
+        if let Some(exact) = self.state.lock().subscribers.as_deref() {
+            all.extend(exact.everyone().cloned());
+        }
+        for node in nodes {
+            all.extend(node.subscribers.read().everyone().cloned());
+        }
+        all.sort_unstable_by_key(|c| c.key);
+        all.dedup_by_key(|c| c.key);
+        all
+    }
+
+    /// Shows the remembered messages, the oldest first, to a closure: count and record.
+    pub fn past(&self, mut show: impl FnMut(u64, &Record<'_>)) {
+        let state = self.state.lock();
+        let oldest = state.seq + 1 - state.history.len() as u64;
+        for (seq, record) in (oldest..).zip(state.history.iter()) {
+            show(seq, &record);
+        }
+    }
+
+    /// Takes the channel out of use if nobody needs it and nothing has happened to it since the
+    /// last time it was asked. Returns the bytes given back.
+    pub fn retire(&self) -> Option<usize> {
+        let mut state = self.state.lock();
+        if !state.dead && (std::mem::take(&mut state.touched) || !state.is_idle()) {
+            return None;
+        }
+        state.dead = true;
+        let freed = state.history.memory();
+        state.history.clear();
+        Some(freed)
+    }
+
+    /// Forgets its past if nothing has happened to it since the last time it was asked. Returns the
+    /// bytes given back.
+    pub fn forget_past(&self) -> usize {
+        let mut state = self.state.lock();
+        if std::mem::take(&mut state.touched) {
+            return 0;
+        }
+        let freed = state.history.memory();
+        state.history.clear();
+        freed
+    }
+
+    /// Whether it is out of use.
+    pub fn is_dead(&self) -> bool {
+        self.state.lock().dead
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.subscribers.is_none() && !self.kept && self.topic.is_none()
+    }
+
+    /// Sees to it that `matched` holds the patterns that cover the channel, or returns them when
+    /// they are too many to be remembered.
+    fn refresh_matched(&mut self, name: &str, matcher: &Matcher) -> Option<Vec<Arc<PatternNode>>> {
+        if self.matched_at == Some(matcher.version()) {
+            return None;
+        }
+        let (version, nodes) = matcher.matching(name);
+        if nodes.len() > MAX_MATCHED {
+            (self.matched_at, self.matched) = (None, Box::default());
+            return Some(nodes);
+        }
+        (self.matched_at, self.matched) = (Some(version), nodes.into_boxed_slice());
+        None
+    }
+
+    /// Returns by how many bytes the memory grew.
+    fn remember(&mut self, from: &str, items: &[Item<'_>], keep: Keep, at_ms: i64) -> isize {
+        let before = self.history.memory();
+        for item in &items[items.len().saturating_sub(keep.messages)..] {
+            let Item { payload, headers, .. } = *item;
+            let record = Record { at_ms, from, payload, headers, reply: item.reply.as_deref() };
+            self.history.push(&record, keep.messages, keep.bytes);
+        }
+        self.history.memory() as isize - before as isize
+    }
+}
+
+/// One run of messages on its way to its receivers.
+struct FanOut<'a, 'b> {
+    head: MessageRef<'a>,
+    items: &'a [Item<'a>],
+    publisher: &'a Publisher<'a>,
+    batch: &'b mut Batch,
+    receivers: u64,
+}
+
+impl FanOut<'_, '_> {
+    fn is_left_out(&self, client: &Client) -> bool {
+        !self.publisher.echo && self.publisher.client.is_some_and(|p| p.key == client.key)
+    }
+
+    fn encode(&mut self, encoding: Encoding, via: Option<&str>, range: std::ops::Range<usize>) -> Block {
+        let (head, items) = (self.head, self.items);
+        self.batch.block(|out| {
+            for (n, item) in items.iter().enumerate().take(range.end).skip(range.start) {
+                let message = MessageRef {
+                    seq: head.seq + n as u64,
+                    payload: item.payload,
+                    headers: item.headers,
+                    reply: item.reply.as_deref(),
+                    via,
+                    ..head
+                };
+                encoding.push(&Out::Message(message), out);
+            }
+        })
+    }
+
+    /// Encodes the run once for each encoding that somebody speaks, and queues it to all of them
+    /// for whom `first` says that they do not have it yet.
+    fn lanes(
+        &mut self,
+        subscribers: &Subscribers,
+        via: Option<&str>,
+        mut first: impl FnMut(&Client) -> bool,
+    ) {
+        for encoding in Encoding::ALL {
+            let lane = subscribers.lane(encoding);
+            if lane.is_empty() {
+                continue;
+            }
+            let block = self.encode(encoding, via, 0..self.items.len());
+            for client in lane.values() {
+                if self.is_left_out(client) || !first(client) {
+                    continue;
+                }
+                self.batch.deliver(client, &block, self.items.len() as u64);
+                self.receivers += 1;
+            }
+            self.batch.reuse(block);
+        }
+    }
+
+    /// The general case: a client receives one copy, however many of its patterns cover the
+    /// channel; the channel's own subscribers come first, and without `via`.
+    fn overlapping(&mut self, exact: Option<&Subscribers>, nodes: &[Arc<PatternNode>]) {
+        let mut seen: HashSet<u64, foldhash::fast::RandomState> = HashSet::default();
+        if let Some(exact) = exact {
+            self.lanes(exact, None, |_| true);
+        }
+        let guards: Vec<_> = nodes.iter().map(|node| node.subscribers.read()).collect();
+        for (node, subscribers) in nodes.iter().zip(&guards) {
+            let first = |client: &Client| {
+                !exact.is_some_and(|e| e.has(client)) && (nodes.len() == 1 || seen.insert(client.key))
+            };
+            self.lanes(subscribers, Some(node.pattern.as_str()), first);
+        }
+        let all: Vec<&Subscribers> = exact.into_iter().chain(guards.iter().map(|g| &**g)).collect();
+        self.groups(&all);
+    }
+
+    /// Gives each message to one member of each group. Groups of one name are one group, whatever
+    /// pattern their members came by; who receives everything anyway is not given a share.
+    fn groups(&mut self, sources: &[&Subscribers]) {
+        let groups: Vec<&Group> = sources.iter().flat_map(|s| s.groups()).collect();
+        for (at, group) in groups.iter().enumerate() {
+            if groups[..at].iter().any(|g| g.name == group.name) {
+                continue;
+            }
+            let same: Vec<&Group> = groups[at..].iter().copied().filter(|g| g.name == group.name).collect();
+            let mut served = false;
+            for n in 0..self.items.len() {
+                let skip = |client: &Client| {
+                    self.is_left_out(client)
+                        || !client.outbox.is_open()
+                        || sources.iter().any(|s| s.has(client))
+                };
+                let Some(member) = pick(&same, skip) else { break };
+                let block = self.encode(member.encoding(), None, n..n + 1);
+                self.batch.deliver(member, &block, 1);
+                self.batch.reuse(block);
+                served = true;
+            }
+            self.receivers += u64::from(served);
+        }
+    }
+}

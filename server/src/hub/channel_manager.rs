@@ -1,0 +1,261 @@
+//! All channels and wild patterns: who is subscribed to what, and what goes when there are too
+//! many channels or too much is remembered.
+
+use super::batch::Batch;
+use super::channel::{Channel, Dead, Item, Keep, Published, Publisher};
+use super::client::{Client, Subscription};
+use super::matcher::Matcher;
+use crate::clock::Now;
+use dashmap::DashMap;
+use hubbub_shared::limits::Limits;
+use hubbub_shared::names::{channel_str, Pattern};
+use hubbub_shared::refusal::{Code, Refusal};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+use std::sync::Arc;
+
+/// Channels looked at when room is needed: bounds the time that one command may take. A guess.
+const MAX_STEPS: usize = 4_096;
+
+/// The channels and patterns of one server.
+pub struct ChannelManager {
+    by_name: DashMap<Arc<str>, Arc<Channel>, foldhash::fast::RandomState>,
+    /// The wild patterns.
+    pub matcher: Matcher,
+    /// Every channel in the order in which it is asked whether it is still of use (a clock with a
+    /// second chance).
+    clock: Mutex<VecDeque<Arc<Channel>>>,
+    history_bytes: AtomicIsize,
+    subscriptions: AtomicU64,
+    max_channels: usize,
+    max_history: isize,
+    keep: Keep,
+}
+
+impl ChannelManager {
+    /// No channels yet.
+    pub fn new(limits: &Limits) -> Self {
+        ChannelManager {
+            by_name: DashMap::default(),
+            matcher: Matcher::default(),
+            clock: Mutex::default(),
+            history_bytes: AtomicIsize::new(0),
+            subscriptions: AtomicU64::new(0),
+            max_channels: limits.max_channels,
+            max_history: isize::try_from(limits.history_total_bytes).unwrap_or(isize::MAX),
+            keep: Keep { messages: limits.history_messages, bytes: limits.history_bytes },
+        }
+    }
+
+    /// The channel of a name, if it exists.
+    pub fn find(&self, name: &str) -> Option<Arc<Channel>> {
+        self.by_name.get(name.strip_prefix('#').unwrap_or(name)).map(|c| c.clone())
+    }
+
+    /// The channel of a name, which comes to be if it did not exist.
+    pub fn open(&self, name: &str, now: Now) -> Result<Arc<Channel>, Refusal> {
+        // What exists has a valid name: the grammar is checked only for what does not.
+        if let Some(channel) = self.find(name) {
+            return Ok(channel);
+        }
+        let name = channel_str(name)?;
+        while self.by_name.len() >= self.max_channels {
+            if !self.make_room() {
+                return Err(Refusal::new(
+                    Code::TooMany,
+                    format!("this server has {} channels in use, and that is the most", self.max_channels),
+                ));
+            }
+        }
+        let name: Arc<str> = name.into();
+        let mut is_new = false;
+        let entry = self.by_name.entry(name.clone()).or_insert_with(|| {
+            is_new = true;
+            Arc::new(Channel::new(name, now.unix_ms))
+        });
+        let channel = entry.clone();
+        drop(entry);
+        if is_new {
+            let mut clock = self.clock.lock();
+            // Channels that went by themselves are still in line; they leave when they are many.
+            if clock.len() > 2 * self.by_name.len() + MAX_STEPS {
+                clock.retain(|c| !c.is_dead());
+            }
+            clock.push_back(channel.clone());
+        }
+        Ok(channel)
+    }
+
+    /// Publishes a run of messages to a channel; looks it up again if it has just gone.
+    pub fn publish(
+        &self,
+        channel: &Arc<Channel>,
+        publisher: &Publisher<'_>,
+        items: &[Item<'_>],
+        origin: &str,
+        batch: &mut Batch,
+    ) -> Result<Published, Refusal> {
+        let keep =
+            if channel.name.starts_with("$inbox.") { Keep { messages: 0, bytes: 0 } } else { self.keep };
+        let mut channel = channel.clone();
+        loop {
+            match channel.publish(publisher, items, origin, &self.matcher, keep, batch) {
+                Ok(published) => {
+                    let grew = published.history_grew;
+                    if grew != 0
+                        && self.history_bytes.fetch_add(grew, Ordering::Relaxed) + grew > self.max_history
+                    {
+                        self.trim_history();
+                    }
+                    return Ok(published);
+                }
+                Err(Dead) => channel = self.reopen(&channel, batch.now)?,
+            }
+        }
+    }
+
+    /// Subscribes a client; an earlier subscription to the same is replaced.
+    pub fn subscribe(
+        &self,
+        client: &Arc<Client>,
+        pattern: Pattern,
+        group: Option<Arc<str>>,
+        max: usize,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        // Opened before the client's own lock is taken, since it may have to make room.
+        let literal = pattern.to_channel();
+        let mut channel = literal.as_ref().map(|name| self.open(name.as_str(), now)).transpose()?;
+        let new = Subscription { pattern: pattern.clone(), group: group.clone() };
+        let mut failed = None;
+        let entered = client.subscribe(new, max, |old| {
+            match old {
+                Some(old) => self.detach(client, old),
+                None => {
+                    self.subscriptions.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            while let Some(opened) = &channel {
+                if opened.subscribe(client, group.as_ref()).is_ok() {
+                    return;
+                }
+                match self.reopen(opened, now) {
+                    Ok(again) => channel = Some(again),
+                    Err(refusal) => return failed = Some(refusal),
+                }
+            }
+            self.matcher.subscribe(&pattern, client, group.as_ref());
+        });
+        if let Some(refusal) = failed {
+            self.unsubscribe(client, &pattern);
+            return Err(refusal);
+        }
+        entered.map_err(|code| {
+            Refusal::new(
+                code,
+                format!("a client has {max} subscriptions at the most; unsubscribe from one first"),
+            )
+        })
+    }
+
+    /// Ends a subscription; whether there was one.
+    pub fn unsubscribe(&self, client: &Client, pattern: &Pattern) -> bool {
+        match client.unsubscribe(pattern) {
+            Some(subscription) => {
+                self.leave(client, &subscription);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes a client out of what it was subscribed to, after its own record of it is gone.
+    pub fn leave(&self, client: &Client, subscription: &Subscription) {
+        self.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        self.detach(client, subscription);
+    }
+
+    fn detach(&self, client: &Client, subscription: &Subscription) {
+        let Subscription { pattern, group } = subscription;
+        if pattern.is_wild() {
+            self.matcher.unsubscribe(pattern, client, group.as_ref());
+        } else if let Some(channel) = self.find(pattern.as_str()) {
+            if channel.unsubscribe(client, group.as_ref()) {
+                self.remove(&channel);
+            }
+        }
+    }
+
+    /// The channels of which a name is wanted, in the order of the alphabet, `most` at the most;
+    /// and whether there are more.
+    pub fn list(&self, most: usize, wanted: impl Fn(&str) -> bool) -> (Vec<Arc<Channel>>, bool) {
+        let mut channels: Vec<_> =
+            self.by_name.iter().filter(|c| wanted(&c.name)).map(|c| c.clone()).collect();
+        let truncated = channels.len() > most;
+        if truncated {
+            channels.select_nth_unstable_by(most, |a, b| a.name.cmp(&b.name));
+            channels.truncate(most);
+        }
+        channels.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        (channels, truncated)
+    }
+
+    /// Channels now.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Subscriptions now.
+    pub fn subscriptions(&self) -> u64 {
+        self.subscriptions.load(Ordering::Relaxed)
+    }
+
+    /// Memory of remembered messages now, in bytes.
+    pub fn history_bytes(&self) -> u64 {
+        self.history_bytes.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    fn remove(&self, channel: &Arc<Channel>) {
+        self.by_name.remove_if(&channel.name, |_, c| Arc::ptr_eq(c, channel));
+    }
+
+    fn reopen(&self, dead: &Arc<Channel>, now: Now) -> Result<Arc<Channel>, Refusal> {
+        self.remove(dead);
+        self.open(&dead.name, now)
+    }
+
+    /// Retires the channel that was unused for the longest; whether one was found.
+    fn make_room(&self) -> bool {
+        let mut clock = self.clock.lock();
+        for _ in 0..MAX_STEPS.min(2 * clock.len()) {
+            let Some(channel) = clock.pop_front() else { return false };
+            match channel.retire() {
+                Some(freed) => {
+                    self.history_bytes.fetch_sub(freed as isize, Ordering::Relaxed);
+                    self.remove(&channel);
+                    return true;
+                }
+                None => clock.push_back(channel),
+            }
+        }
+        false
+    }
+
+    /// Forgets the past of the channels that were unused for the longest.
+    fn trim_history(&self) {
+        let mut clock = self.clock.lock();
+        for _ in 0..MAX_STEPS.min(2 * clock.len()) {
+            let Some(channel) = clock.pop_front() else { return };
+            let freed = channel.forget_past();
+            if !channel.is_dead() {
+                clock.push_back(channel);
+            }
+            if self.history_bytes.fetch_sub(freed as isize, Ordering::Relaxed) - freed as isize
+                <= self.max_history
+            {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Which wild patterns cover a channel: a tree by tokens, so that the cost of a look-up depends on
+//! the channel's tokens and the patterns that match, not on how many patterns there are.
+
+use super::client::Client;
+use super::subscribers::Subscribers;
+use hubbub_shared::names::Pattern;
+use parking_lot::RwLock;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
+/// One wild pattern and who is subscribed to it.
+pub struct PatternNode {
+    /// The pattern.
+    pub pattern: Pattern,
+    /// Who is subscribed to it.
+    pub subscribers: RwLock<Subscribers>,
+}
+
+#[derive(Default)]
+struct Tree {
+    children: HashMap<Box<str>, Tree, foldhash::fast::RandomState>,
+    star: Option<Box<Tree>>,
+    /// The pattern that ends here.
+    here: Option<Arc<PatternNode>>,
+    /// The pattern that ends here with `>`.
+    rest: Option<Arc<PatternNode>>,
+}
+
+/// All wild patterns.
+#[derive(Default)]
+pub struct Matcher {
+    tree: RwLock<Tree>,
+    version: AtomicU64,
+    patterns: AtomicU64,
+}
+
+impl Matcher {
+    /// Counts the changes of the set of patterns: what was matched at one version holds while it
+    /// stands.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Distinct patterns now.
+    pub fn len(&self) -> u64 {
+        self.patterns.load(Ordering::Relaxed)
+    }
+
+    /// Adds a subscriber to a pattern.
+    pub fn subscribe(&self, pattern: &Pattern, client: &Arc<Client>, group: Option<&Arc<str>>) {
+        let mut tree = self.tree.write();
+        let slot = tree.slot(pattern);
+        let is_new = slot.is_none();
+        let node = slot.get_or_insert_with(|| {
+            Arc::new(PatternNode { pattern: pattern.clone(), subscribers: RwLock::default() })
+        });
+        node.subscribers.write().add(client, group);
+        if is_new {
+            self.patterns.fetch_add(1, Ordering::Relaxed);
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Removes a subscriber from a pattern.
+    pub fn unsubscribe(&self, pattern: &Pattern, client: &Client, group: Option<&Arc<str>>) {
+        let mut tree = self.tree.write();
+        let Some(node) = tree.slot(pattern) else { return tree.prune(pattern) };
+        let empty = {
+            let mut subscribers = node.subscribers.write();
+            subscribers.remove(client, group);
+            subscribers.is_empty()
+        };
+        if empty {
+            tree.prune(pattern);
+            self.patterns.fetch_sub(1, Ordering::Relaxed);
+            self.version.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// The patterns that cover a channel, and the version at which they did.
+    pub fn matching(&self, channel: &str) -> (u64, Vec<Arc<PatternNode>>) {
+        let tree = self.tree.read();
+        let version = self.version();
+        let mut found = Vec::new();
+        tree.collect(Some(channel), !channel.starts_with('$'), &mut found);
+        (version, found)
+    }
+}
+
+fn split(path: &str) -> (&str, Option<&str>) {
+    match path.split_once('.') {
+        Some((token, rest)) => (token, Some(rest)),
+        None => (path, None),
+    }
+}
+
+impl Tree {
+    /// Where a pattern stands, or would.
+    fn slot(&mut self, pattern: &Pattern) -> &mut Option<Arc<PatternNode>> {
+        let mut tree = self;
+        for token in pattern.as_str().split('.') {
+            tree = match token {
+                ">" => return &mut tree.rest,
+                "*" => tree.star.get_or_insert_default(),
+                _ => tree.children.entry(token.into()).or_default(),
+            };
+        }
+        &mut tree.here
+    }
+
+    /// Removes a pattern, and the branches that lead to nothing then.
+    fn prune(&mut self, pattern: &Pattern) {
+        self.prune_path(Some(pattern.as_str()));
+    }
+
+    /// Returns whether nothing is left.
+    fn prune_path(&mut self, path: Option<&str>) -> bool {
+        match path.map(split) {
+            None => self.here = None,
+            Some((">", _)) => self.rest = None,
+            Some(("*", rest)) => {
+                if self.star.as_mut().is_some_and(|t| t.prune_path(rest)) {
+                    self.star = None;
+                }
+            }
+            Some((token, rest)) => {
+                if self.children.get_mut(token).is_some_and(|t| t.prune_path(rest)) {
+                    self.children.remove(token);
+                    if self.children.is_empty() {
+                        self.children.shrink_to_fit();
+                    }
+                }
+            }
+        }
+        self.here.is_none() && self.rest.is_none() && self.star.is_none() && self.children.is_empty()
+    }
+
+    /// Depth is bounded by the tokens of a channel, of which there are 16 at the most. A wildcard
+    /// at the root does not cover the hub's own channels.
+    fn collect(&self, path: Option<&str>, wild: bool, found: &mut Vec<Arc<PatternNode>>) {
+        let Some((token, rest)) = path.map(split) else {
+            found.extend(self.here.clone());
+            return;
+        };
+        if wild {
+            found.extend(self.rest.clone());
+            if let Some(star) = &self.star {
+                star.collect(rest, true, found);
+            }
+        }
+        if let Some(child) = self.children.get(token) {
+            child.collect(rest, true, found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Now;
+    use crate::hub::client_manager::ClientManager;
+    use proptest::prelude::*;
+    use std::net::SocketAddr;
+
+    fn client() -> Arc<Client> {
+        ClientManager::new(1000).open(SocketAddr::from(([127, 0, 0, 1], 9)), None, Now::read())
+    }
+
+    fn found(matcher: &Matcher, channel: &str) -> Vec<String> {
+        let mut names: Vec<_> = matcher.matching(channel).1.iter().map(|n| n.pattern.to_string()).collect();
+        names.sort();
+        names
+    }
+
+    prop_compose! {
+        fn pattern()(tokens in prop::collection::vec("a|b|\\*|\\$s", 1..4), rest in any::<bool>()) -> Option<Pattern> {
+            let text = tokens.join(".") + if rest { ".>" } else { "" };
+            Pattern::parse(&text).ok()
+        }
+    }
+
+    proptest! {
+        /// The tree finds what asking each pattern in turn finds, whatever was added and removed.
+        #[test]
+        fn equals_the_naive_matcher(
+            patterns in prop::collection::vec((pattern(), any::<bool>()), 0..20),
+            channels in prop::collection::vec("(a|b|\\$s)(\\.(a|b|c)){0,3}", 1..8),
+        ) {
+            let (matcher, client) = (Matcher::default(), client());
+            let mut kept = std::collections::BTreeSet::new();
+            for (pattern, keep) in patterns {
+                let Some(pattern) = pattern else { continue };
+                matcher.subscribe(&pattern, &client, None);
+                kept.insert(pattern.clone());
+                if !keep {
+                    matcher.unsubscribe(&pattern, &client, None);
+                    kept.remove(&pattern);
+                }
+            }
+            prop_assert_eq!(matcher.len(), kept.len() as u64);
+            for channel in channels {
+                let naive: Vec<String> =
+                    kept.iter().filter(|p| p.matches(&channel)).map(|p| p.to_string()).collect();
+                prop_assert_eq!(found(&matcher, &channel), naive);
+            }
+            for pattern in &kept {
+                matcher.unsubscribe(pattern, &client, None);
+            }
+            prop_assert!(matcher.tree.read().children.is_empty() && matcher.tree.read().star.is_none());
+        }
+    }
+
+    #[test]
+    fn the_version_changes_with_the_set_of_patterns_alone() {
+        let (matcher, one, two) = (Matcher::default(), client(), client());
+        let pattern = Pattern::parse("a.*").expect("a pattern");
+        matcher.subscribe(&pattern, &one, None);
+        let version = matcher.version();
+        let other = ClientManager::new(10).open(two.addr, None, Now::read());
+        matcher.subscribe(&pattern, &other, Some(&"g".into()));
+        matcher.unsubscribe(&pattern, &other, Some(&"g".into()));
+        assert_eq!(matcher.version(), version);
+        matcher.unsubscribe(&pattern, &one, None);
+        assert!(matcher.version() > version);
+    }
+}

@@ -1,0 +1,226 @@
+//! The hub: what all connections share. Synchronous and without I/O; every entry takes the moment
+//! from the batch that it is handed, and leaves in it what is to be written.
+
+mod batch;
+mod channel;
+mod channel_manager;
+mod client;
+mod client_manager;
+mod counters;
+mod history;
+mod matcher;
+mod subscribers;
+
+pub use batch::Batch;
+pub use channel::{Channel, Item, Published, Publisher, Topic};
+pub use channel_manager::ChannelManager;
+pub use client::{seconds, Client};
+pub use client_manager::ClientManager;
+pub use counters::Counters;
+
+use crate::clock::Now;
+use crate::operator::Token;
+use crate::server_manager::ServerManager;
+use crate::services::Services;
+use event_listener::Event;
+use hubbub_shared::encoding::{Out, Payload};
+use hubbub_shared::limits::Limits;
+use hubbub_shared::refusal::{Code, Refusal};
+use parking_lot::Mutex;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a connection ends.
+pub enum Farewell {
+    /// The client went, or asked to: nothing is said.
+    Left(&'static str),
+    /// The hub ends it, says why, and when to come back in milliseconds.
+    Sent(Refusal, u64),
+}
+
+/// What all connections of one server share.
+pub struct Hub {
+    /// Who is connected.
+    pub clients: ClientManager,
+    /// What they are subscribed to.
+    pub channels: ChannelManager,
+    /// What can be asked.
+    pub services: Services,
+    /// This server, among its sisters.
+    pub servers: ServerManager,
+    /// Counters for `stats`.
+    pub counters: Counters,
+    /// The configured bounds.
+    pub limits: Limits,
+    /// What new clients are greeted with beside the usual, if an operator set it.
+    pub welcome: Mutex<String>,
+    /// Makes operators.
+    pub operator: Token,
+    /// Told when a drain is asked for.
+    pub drain_wanted: Event,
+    drain: Mutex<Option<Duration>>,
+    draining: AtomicBool,
+}
+
+impl Hub {
+    /// A hub without clients.
+    pub fn new(limits: Limits, servers: ServerManager, operator: Token) -> Self {
+        Hub {
+            clients: ClientManager::new(limits.max_queue),
+            channels: ChannelManager::new(&limits),
+            services: Services::new(limits.max_queue as u64),
+            servers,
+            counters: Counters::default(),
+            limits,
+            welcome: Mutex::default(),
+            operator,
+            drain_wanted: Event::new(),
+            drain: Mutex::default(),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    /// This run of this server: the `origin` of its messages.
+    pub fn origin(&self) -> &str {
+        &self.servers.origin
+    }
+
+    /// This server's name.
+    pub fn name(&self) -> &str {
+        &self.servers.name
+    }
+
+    /// Takes in a connection.
+    pub fn open(
+        &self,
+        addr: SocketAddr,
+        socket: Option<crate::rt::Socket>,
+        batch: &mut Batch,
+    ) -> Arc<Client> {
+        let client = self.clients.open(addr, socket, batch.now);
+        self.counters.clients_total.add(1);
+        let data = json!({
+            "client_id": client.id, "name": client.name().as_str(), "ip": addr.ip(), "port": addr.port(),
+            "server": self.name(),
+        });
+        self.announce("$sys.client.opened", &data, batch);
+        client
+    }
+
+    /// Ends a connection: the client is out of everything at once, and its outbox closes after the
+    /// last words. What a slow consumer did not read is dropped.
+    pub fn close(&self, client: &Arc<Client>, farewell: Farewell, batch: &mut Batch) {
+        let (reason, slow) = match &farewell {
+            Farewell::Left(reason) => ((*reason).to_owned(), false),
+            Farewell::Sent(refusal, _) => (refusal.to_string(), refusal.code == Code::SlowConsumer),
+        };
+        let Some((belongings, info)) = self.clients.close(client, &reason, self.name(), batch.now) else {
+            return;
+        };
+        if slow {
+            self.counters.slow_consumers.add(1);
+        }
+        for subscription in &belongings.subscriptions {
+            self.channels.leave(client, subscription);
+        }
+        self.services.leave(client, &belongings.services, self, batch);
+        let push = client.outbox.close(slow, |out| {
+            if let Farewell::Sent(refusal, retry_ms) = &farewell {
+                client.encoding().push(&Out::Closing(refusal, *retry_ms, &[]), out);
+            }
+        });
+        batch.pushed(client, push);
+        log::info!(
+            client = info.name.as_str(), id = info.client_id.as_str(), addr:% = client.addr,
+            encoding = info.encoding.as_str(), seconds = info.duration_s, reason = reason.as_str(),
+            messages_in = info.messages_in, messages_out = info.messages_out;
+            "client closed"
+        );
+        let data = json!({
+            "client_id": info.client_id, "name": info.name, "ip": info.ip, "port": info.port, "server": info.server,
+            "duration_s": info.duration_s, "reason": info.reason, "messages_in": info.messages_in,
+            "messages_out": info.messages_out,
+        });
+        self.announce("$sys.client.closed", &data, batch);
+    }
+
+    /// Publishes an event of the hub's own.
+    pub fn announce(&self, channel: &str, data: &serde_json::Value, batch: &mut Batch) {
+        let Ok(channel) = self.channels.open(channel, batch.now) else { return };
+        let data = data.to_string();
+        let item = Item { payload: Payload::Json(&data), headers: None, reply: None, id: None };
+        let publisher = Publisher { client: None, name: self.name(), echo: true };
+        // It can fail only where there is no room for the channel, and then nobody is subscribed.
+        let _ = self.publish(&channel, &publisher, &[item], batch);
+    }
+
+    /// Publishes a run of messages.
+    pub fn publish(
+        &self,
+        channel: &Arc<Channel>,
+        publisher: &Publisher<'_>,
+        items: &[Item<'_>],
+        batch: &mut Batch,
+    ) -> Result<Published, Refusal> {
+        let published = self.channels.publish(channel, publisher, items, self.origin(), batch)?;
+        self.counters.messages_in.add(items.len() as u64);
+        self.counters.messages_out.add(published.receivers * items.len() as u64);
+        Ok(published)
+    }
+
+    /// Tells a client something that it did not ask for.
+    pub fn tell(&self, client: &Arc<Client>, what: &Out<'_>, messages: u64, batch: &mut Batch) {
+        let push = client.outbox.push_with(messages, |out| client.encoding().push(what, out));
+        batch.pushed(client, push);
+    }
+
+    /// Closes everyone who did not keep up in this batch; to be called before it is flushed.
+    pub fn settle(&self, batch: &mut Batch) {
+        loop {
+            let overflowed = batch.take_overflowed();
+            if overflowed.is_empty() {
+                return;
+            }
+            for client in overflowed {
+                let message = format!("more than {} bytes waited to be read by you", self.limits.max_queue);
+                self.close(&client, Farewell::Sent(Refusal::new(Code::SlowConsumer, message), 0), batch);
+            }
+        }
+    }
+
+    /// Asks for a drain: the server notices, and stops within the time.
+    pub fn ask_drain(&self, within: Duration) {
+        self.drain.lock().get_or_insert(within);
+        self.drain_wanted.notify(usize::MAX);
+    }
+
+    /// Whether a drain was asked for, and within what time.
+    pub fn drain_asked(&self) -> Option<Duration> {
+        *self.drain.lock()
+    }
+
+    /// Whether the server is draining.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Sends everyone away, with a hint when to come back. Each client has a time of its own, so
+    /// that they do not come back all at once.
+    pub fn drain(&self, now: Now) -> Batch {
+        self.draining.store(true, Ordering::Relaxed);
+        let mut batch = Batch::new(now);
+        let data = json!({"name": self.name(), "origin": self.origin()});
+        self.announce("$sys.server.left", &data, &mut batch);
+        for client in self.clients.all() {
+            let notice = format!("{} is about to stop; come back in a moment", self.name());
+            self.tell(&client, &Out::Notice("drain", &notice), 0, &mut batch);
+            let refusal = Refusal::new(Code::Draining, format!("{} stops", self.name()));
+            self.close(&client, Farewell::Sent(refusal, fastrand::u64(200..1500)), &mut batch);
+        }
+        self.settle(&mut batch);
+        batch
+    }
+}

@@ -1,0 +1,43 @@
+//! The border to the async runtime: everything that the server takes from async-std and async-io
+//! passes through here, so that another runtime is a change of this file.
+
+use std::future::Future;
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A non-blocking TCP connection.
+pub type Socket = async_io::Async<TcpStream>;
+/// A non-blocking listening socket.
+pub type Acceptor = async_io::Async<TcpListener>;
+
+/// Starts a task that nobody waits for: it ends by itself.
+pub fn spawn(future: impl Future<Output = ()> + Send + 'static) {
+    // Dropping async-std's handle detaches the task.
+    drop(async_std::task::spawn(future));
+}
+
+/// Runs a future to its end on the executor's threads and waits for it. The waiting thread stays
+/// out of the reactor's way: it would take readiness events and hand each to another thread.
+pub fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
+    futures::executor::block_on(async_std::task::spawn(future))
+}
+
+/// Waits.
+pub async fn sleep(duration: Duration) {
+    async_io::Timer::after(duration).await;
+}
+
+/// Lets everything else that is ready go first, sockets included (a plain yield would only let
+/// tasks go first that are already awake).
+pub async fn breathe() {
+    async_io::Timer::after(Duration::ZERO).await;
+}
+
+/// Waits for a future, but not beyond a moment; `None` when the moment came first.
+pub async fn before<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let future = std::pin::pin!(future);
+    match futures::future::select(future, async_io::Timer::at(deadline)).await {
+        futures::future::Either::Left((value, _)) => Some(value),
+        futures::future::Either::Right(_) => None,
+    }
+}

@@ -1,0 +1,154 @@
+//! The assembly: what starts and stops, in which order.
+
+use crate::clock::Now;
+use crate::config::Config;
+use crate::connection::deliver;
+use crate::control::{self, PidFile, Serving};
+use crate::hub::{Batch, Hub};
+use crate::listener::Listener;
+use crate::operator::Token;
+use crate::rt;
+use crate::server_manager::ServerManager;
+use anyhow::Context;
+use async_signal::{Signal, Signals};
+use futures::future::{select, Either};
+use futures::StreamExt;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Serves until it is told to stop, and has stopped.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    let pid_file = PidFile::acquire(&config.pid_file)?;
+    let token = Token::create(&config.data_dir)
+        .with_context(|| format!("cannot write the operator token in {}", config.data_dir.display()))?;
+    let listener =
+        Listener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
+    rt::run(serve(config, listener, token, pid_file))
+}
+
+async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFile) -> anyhow::Result<()> {
+    let started = Now::read();
+    let servers = ServerManager::new(&config.name, started);
+    let hub = Arc::new(Hub::new(config.limits.clone(), servers, token));
+    let client_addr = listener.addr().context("the listening socket has no address")?;
+    hub.servers.serves_at(client_addr);
+    let serving = Serving {
+        pid: std::process::id(),
+        name: hub.name().to_owned(),
+        origin: hub.origin().to_owned(),
+        client_addr,
+        peer_addr: None,
+        doors: BTreeMap::new(),
+    };
+    let signals = Signals::new([Signal::Term, Signal::Int]).context("cannot wait for signals")?;
+    pid_file.write(&serving).with_context(|| format!("cannot write {}", config.pid_file.display()))?;
+    if let Some(path) = &config.ready_file {
+        control::write_ready_file(path, &serving)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let ready_file = RemovedAtEnd(config.ready_file.clone());
+
+    let mut batch = Batch::new(started);
+    hub.announce("$sys.server.joined", &json!({"name": hub.name(), "origin": hub.origin()}), &mut batch);
+    deliver(&hub, batch).await;
+    log::info!(
+        name = hub.name(), addr:% = client_addr, pid = serving.pid, version = env!("CARGO_PKG_VERSION"),
+        threads = config.threads, max_clients = config.limits.max_clients, data_dir:% = config.data_dir.display();
+        "hubbubd serves; clients say: nc {} {}", client_addr.ip(), client_addr.port()
+    );
+    if config.insecure && !client_addr.ip().is_loopback() {
+        log::warn!(addr:% = client_addr; "anyone who reaches this address may use the hub: there is no authentication");
+    }
+    rt::spawn(expire_requests(hub.clone()));
+    rt::spawn(watch_signals(signals, hub.clone(), config.drain_deadline));
+
+    let within = {
+        let accepting = pin!(listener.run(hub.clone()));
+        match select(accepting, pin!(drain_wanted(&hub))).await {
+            Either::Left(((), _)) => config.drain_deadline,
+            Either::Right((within, _)) => within,
+        }
+        // The listening socket closes here: new clients are refused by the kernel at once.
+    };
+    drain(&hub, within).await;
+    drop((ready_file, pid_file));
+    log::info!(
+        seconds = hub.servers.uptime_s(Now::read()), clients = hub.counters.clients_total.get(),
+        messages_in = hub.counters.messages_in.get(), messages_out = hub.counters.messages_out.get();
+        "hubbubd stopped"
+    );
+    Ok(())
+}
+
+async fn drain_wanted(hub: &Hub) -> Duration {
+    loop {
+        let wanted = hub.drain_wanted.listen();
+        if let Some(within) = hub.drain_asked() {
+            return within;
+        }
+        wanted.await;
+    }
+}
+
+/// Tells everyone, and waits until all that was queued is sent and all sockets are closed.
+async fn drain(hub: &Arc<Hub>, within: Duration) {
+    let deadline = Instant::now() + within;
+    log::info!(clients = hub.clients.len(), within_ms = within.as_millis() as u64; "draining");
+    deliver(hub, hub.drain(Now::read())).await;
+    let sockets = hub.clients.sockets.clone();
+    loop {
+        let closed = sockets.closed.listen();
+        if sockets.open() == 0 {
+            return;
+        }
+        if rt::before(deadline, closed).await.is_none() {
+            log::warn!(left = sockets.open(); "the deadline is over before all clients were gone");
+            return;
+        }
+    }
+}
+
+/// The first signal asks for a drain, the second ends the process.
+async fn watch_signals(mut signals: Signals, hub: Arc<Hub>, within: Duration) {
+    while let Some(Ok(signal)) = signals.next().await {
+        if hub.drain_asked().is_some() {
+            log::warn!(signal:? = signal; "told twice to stop: ending at once");
+            log::logger().flush();
+            std::process::exit(1);
+        }
+        log::info!(signal:? = signal; "told to stop");
+        hub.ask_drain(within);
+    }
+}
+
+/// Fails requests when their time is over.
+async fn expire_requests(hub: Arc<Hub>) {
+    loop {
+        let alarm = hub.services.alarm.listen();
+        match hub.services.next_deadline() {
+            None => alarm.await,
+            Some(deadline) => {
+                if rt::before(deadline, alarm).await.is_none() {
+                    let mut batch = Batch::new(Now::read());
+                    hub.services.expire(&hub, &mut batch);
+                    deliver(&hub, batch).await;
+                }
+            }
+        }
+    }
+}
+
+/// The ready file goes when the server stops serving.
+struct RemovedAtEnd(Option<PathBuf>);
+
+impl Drop for RemovedAtEnd {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

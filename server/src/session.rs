@@ -1,0 +1,336 @@
+//! One client's conversation: from its bytes to commands, and what the connection owes it in time
+//! (greeting, idle limit, heartbeat). Without I/O: the connection handler feeds it bytes and
+//! moments, and it leaves in the batch what is to be written.
+
+use crate::clock::Now;
+use crate::commands::{self, Outcome};
+use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher};
+use hubbub_shared::command::{Command, Value};
+use hubbub_shared::encoding::{json, scan, Decoder, Misread, Out, Payload, Step};
+use hubbub_shared::limits::{GREETING_DELAY, MAX_HEADERS, MAX_MISSED_HEARTBEATS};
+use hubbub_shared::names::{channel_str, ClientName};
+use hubbub_shared::refusal::{Code, Refusal};
+use hubbub_shared::{Encoding, Op};
+use std::borrow::Cow;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How far a conversation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Not a byte yet: a person, perhaps, or a program that takes its time.
+    Silent,
+    /// Greeted, or in the middle of a first command.
+    Waiting,
+    /// The first command has come; from now on the client may be silent for ever.
+    Ready,
+}
+
+/// One client's conversation.
+pub struct Session {
+    /// The client.
+    pub client: Arc<Client>,
+    /// Its name: only its own commands change it.
+    pub name: ClientName,
+    /// Whether it receives its own publishes.
+    pub echo: bool,
+    /// Whether it wants no `ok` lines for publishes (text).
+    pub quiet: bool,
+    /// Whether it showed the operator token.
+    pub operator: bool,
+    /// Wrong tokens shown.
+    pub wrong_tokens: u8,
+    /// Seconds of silence after which it wants to be asked for a sign of life.
+    pub heartbeat: Option<Duration>,
+    missed: u8,
+    phase: Phase,
+    last_byte: Instant,
+    decoder: Decoder,
+    /// The channel that it published to last.
+    last_channel: Option<Arc<Channel>>,
+    ended: bool,
+}
+
+/// Consecutive publishes to one channel: they are counted, encoded and queued together.
+#[derive(Default)]
+struct Run<'b> {
+    channel: Option<Arc<Channel>>,
+    items: Vec<Item<'b>>,
+}
+
+/// Places of the arguments of `publish` in its row of the table.
+const CHANNEL: usize = 0;
+const DATA: usize = 1;
+const HEADERS: usize = 2;
+const REPLY: usize = 3;
+
+impl Session {
+    /// A conversation that begins.
+    pub fn new(client: Arc<Client>, now: Now) -> Self {
+        Session {
+            name: client.name(),
+            client,
+            echo: true,
+            quiet: false,
+            operator: false,
+            wrong_tokens: 0,
+            heartbeat: None,
+            missed: 0,
+            phase: Phase::Silent,
+            last_byte: now.instant,
+            decoder: Decoder::default(),
+            last_channel: None,
+            ended: false,
+        }
+    }
+
+    /// Whether nothing more is to be read.
+    pub fn is_over(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads what is unread, runs the commands in it, and returns how many bytes were used.
+    pub fn handle(&mut self, hub: &Hub, batch: &mut Batch, unread: &[u8]) -> usize {
+        self.last_byte = batch.now.instant;
+        self.missed = 0;
+        if self.phase == Phase::Silent && !unread.is_empty() {
+            self.phase = Phase::Waiting;
+        }
+        let undecided = self.decoder.encoding().is_none();
+        let (mut used, mut run) = (0, Run::default());
+        while !self.ended {
+            match self.decoder.step(&unread[used..], &hub.limits) {
+                Step::More => break,
+                Step::Unit(unit, length) => {
+                    used += length;
+                    self.decide_encoding(undecided);
+                    let encoding = self.client.encoding();
+                    match encoding.parse(unit) {
+                        None => {}
+                        Some(Ok(command)) => self.command(command, &mut run, hub, batch),
+                        Some(Err(Misread { refusal, id })) => {
+                            self.flush_run(&mut run, hub, batch);
+                            self.refuse(id, &refusal, hub, batch);
+                        }
+                    }
+                }
+                Step::Broken(refusal) => {
+                    self.decide_encoding(undecided);
+                    self.flush_run(&mut run, hub, batch);
+                    self.refuse(None, &refusal, hub, batch);
+                    self.end(Farewell::Sent(refusal, 0), hub, batch);
+                }
+            }
+        }
+        self.decide_encoding(undecided);
+        self.flush_run(&mut run, hub, batch);
+        used
+    }
+
+    fn decide_encoding(&self, undecided: bool) {
+        if let Some(encoding) = self.decoder.encoding().filter(|_| undecided) {
+            self.client.set_encoding(encoding);
+        }
+    }
+
+    /// The client closed its side, or the connection broke.
+    pub fn left(&mut self, reason: &'static str, hub: &Hub, batch: &mut Batch) {
+        self.end(Farewell::Left(reason), hub, batch);
+    }
+
+    /// When [`Session::on_time`] wants to be called, if nothing is read before.
+    pub fn deadline(&self, hub: &Hub) -> Option<Instant> {
+        match self.phase {
+            Phase::Silent => Some(self.last_byte + GREETING_DELAY),
+            Phase::Waiting => Some(self.client.connected.instant + idle_timeout(hub)),
+            Phase::Ready => self.heartbeat.map(|every| self.last_byte + every * (u32::from(self.missed) + 1)),
+        }
+    }
+
+    /// Nothing was read until the deadline.
+    pub fn on_time(&mut self, hub: &Hub, batch: &mut Batch) {
+        match self.phase {
+            Phase::Silent => {
+                self.phase = Phase::Waiting;
+                self.greet(hub, batch);
+            }
+            Phase::Waiting => {
+                let message = format!("no command came within {} s", idle_timeout(hub).as_secs());
+                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message), 0), hub, batch);
+            }
+            Phase::Ready if self.missed == MAX_MISSED_HEARTBEATS => {
+                let message = format!("{MAX_MISSED_HEARTBEATS} heartbeats stayed unanswered");
+                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message), 0), hub, batch);
+            }
+            Phase::Ready => {
+                self.missed += 1;
+                hub.tell(&self.client, &Out::Ping, 0, batch);
+            }
+        }
+    }
+
+    fn greet(&self, hub: &Hub, batch: &mut Batch) {
+        let version = env!("CARGO_PKG_VERSION");
+        let lines = [
+            format!("welcome to {}, a Hubbub hub ({version}); you are {}", hub.name(), self.name),
+            hub.welcome.lock().clone(),
+            "say help for the commands, name YOU to take a name, subscribe CHANNEL to listen".to_owned(),
+        ];
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            hub.tell(&self.client, &Out::Notice("welcome", line), 0, batch);
+        }
+    }
+
+    fn end(&mut self, farewell: Farewell, hub: &Hub, batch: &mut Batch) {
+        if !self.ended {
+            self.ended = true;
+            hub.close(&self.client, farewell, batch);
+        }
+    }
+
+    fn command<'b>(&mut self, command: Command<'b>, run: &mut Run<'b>, hub: &Hub, batch: &mut Batch) {
+        self.phase = Phase::Ready;
+        if command.verb.op == Op::Publish {
+            if let Err(refusal) = self.publish(&command, run, hub, batch) {
+                self.flush_run(run, hub, batch);
+                self.refuse(command.id, &refusal, hub, batch);
+            }
+            return;
+        }
+        self.flush_run(run, hub, batch);
+        let call = commands::Call { hub, session: self, batch };
+        match commands::run(call, &command) {
+            Ok(Outcome::Reply(reply)) => hub.tell(&self.client, &Out::Ok(command.id, &reply), 0, batch),
+            Ok(Outcome::Later) => {}
+            Ok(Outcome::Close(reply)) => {
+                hub.tell(&self.client, &Out::Ok(command.id, &reply), 0, batch);
+                self.end(Farewell::Left("closed by client"), hub, batch);
+            }
+            Err(refusal) => {
+                self.refuse(command.id, &refusal, hub, batch);
+                if self.wrong_tokens >= hubbub_shared::limits::MAX_OPERATOR_ATTEMPTS {
+                    let message = "too many wrong operator tokens";
+                    self.end(Farewell::Sent(Refusal::new(Code::NotAllowed, message), 0), hub, batch);
+                }
+            }
+        }
+    }
+
+    fn refuse(&self, id: Option<&str>, refusal: &Refusal, hub: &Hub, batch: &mut Batch) {
+        hub.counters.refusals.add(1);
+        hub.tell(&self.client, &Out::Error(id, refusal), 0, batch);
+    }
+
+    /// Adds one publish to the run, which is sent on when the channel changes.
+    fn publish<'b>(
+        &mut self,
+        command: &Command<'b>,
+        run: &mut Run<'b>,
+        hub: &Hub,
+        batch: &mut Batch,
+    ) -> Result<(), Refusal> {
+        let name = match command.values[CHANNEL] {
+            Some(Value::Text(name)) => Cow::Borrowed(name),
+            _ => command.required("channel")?,
+        };
+        let payload = match command.values[DATA] {
+            Some(Value::Text(text)) => Payload::Text(text),
+            Some(Value::Json(raw)) => Payload::Json(raw),
+            None => return Err(command.missing("data")),
+        };
+        let headers = match command.values[HEADERS] {
+            None | Some(Value::Json("null")) => None,
+            Some(Value::Text(raw) | Value::Json(raw)) => Some(check_headers(raw)?),
+        };
+        let reply = if command.values[REPLY].is_some() { command.text("reply")? } else { None };
+        if let Some(reply) = &reply {
+            channel_str(reply)?;
+        }
+        let bare = name.strip_prefix('#').unwrap_or(&name);
+        if !run.channel.as_ref().is_some_and(|c| *c.name == *bare) {
+            self.flush_run(run, hub, batch);
+            run.channel = Some(self.channel_to_publish(bare, hub, batch.now)?);
+        }
+        run.items.push(Item { payload, headers, reply, id: command.id });
+        Ok(())
+    }
+
+    fn channel_to_publish(&mut self, name: &str, hub: &Hub, now: Now) -> Result<Arc<Channel>, Refusal> {
+        if let Some(last) = self.last_channel.as_ref().filter(|c| *c.name == *name) {
+            return Ok(last.clone());
+        }
+        if name.starts_with('$') && !name.starts_with("$inbox.") {
+            channel_str(name)?;
+            let message =
+                "channels that start with $ belong to the hub; only $inbox channels may be published to";
+            return Err(Refusal::new(Code::NotAllowed, message));
+        }
+        let channel = hub.channels.open(name, now)?;
+        self.last_channel = Some(channel.clone());
+        Ok(channel)
+    }
+
+    /// Publishes the run, and answers those of its commands that want an answer.
+    fn flush_run(&mut self, run: &mut Run<'_>, hub: &Hub, batch: &mut Batch) {
+        let Some(channel) = run.channel.take() else { return };
+        if run.items.is_empty() {
+            return;
+        }
+        let publisher = Publisher { client: Some(&self.client), name: self.name.as_str(), echo: self.echo };
+        let result = hub.publish(&channel, &publisher, &run.items, batch);
+        let count = run.items.len() as u64;
+        self.client.messages_in.fetch_add(count, Ordering::Relaxed);
+        match result {
+            Ok(published) => {
+                let silent = match self.client.encoding() {
+                    Encoding::Text => self.quiet,
+                    Encoding::Json | Encoding::Frame => run.items.iter().all(|item| item.id.is_none()),
+                };
+                if !silent {
+                    let encoding = self.client.encoding();
+                    let push = self.client.outbox.push_with(0, |out| {
+                        for (seq, item) in (published.first_seq..).zip(&run.items) {
+                            let receivers = published.receivers;
+                            encoding.push(
+                                &Out::Published(item.id, &channel.name, hub.origin(), seq, receivers),
+                                out,
+                            );
+                        }
+                    });
+                    batch.pushed(&self.client, push);
+                }
+            }
+            Err(refusal) => {
+                for item in &run.items {
+                    self.refuse(item.id, &refusal, hub, batch);
+                }
+            }
+        }
+        run.items.clear();
+    }
+}
+
+fn idle_timeout(hub: &Hub) -> Duration {
+    Duration::from_secs(hub.limits.idle_timeout_s)
+}
+
+/// Headers are an object of strings.
+fn check_headers(raw: &str) -> Result<&str, Refusal> {
+    let wanted = || Refusal::bad_argument("headers must be an object of strings, such as {\"k\":\"v\"}");
+    let (mut strings, mut keys) = (true, Vec::new());
+    let object = scan::Scanner::new(raw).object(|key, value| {
+        strings &= json::string(value).is_some() && !keys.contains(&key);
+        if keys.len() <= MAX_HEADERS {
+            keys.push(key);
+        }
+        Ok(())
+    });
+    if object.is_err() || !strings {
+        return Err(wanted());
+    }
+    if keys.len() > MAX_HEADERS {
+        return Err(Refusal::new(Code::TooMany, format!("a message has {MAX_HEADERS} headers at the most")));
+    }
+    Ok(raw)
+}
