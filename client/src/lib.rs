@@ -7,11 +7,20 @@
 
 mod backoff;
 mod client;
+mod connection;
 mod error;
 mod events;
+mod gaps;
+mod keeper;
+mod line;
 mod options;
+mod outgoing;
 mod publish;
+mod queue;
+mod routes;
+mod rt;
 mod service;
+mod session;
 mod subscription;
 
 pub use backoff::Backoff;
