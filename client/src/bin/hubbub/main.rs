@@ -1,1 +1,40 @@
-fn main() {}
+//! `hubbub`: what a person or a script at a prompt does with a hub. Parse, run, exit code: the doing
+//! is in one file a subcommand, the exit codes are in `exit.rs`.
+
+mod cli;
+mod connect;
+mod docs;
+mod drain;
+mod exec;
+mod exit;
+mod facts;
+mod lines;
+mod lists;
+mod message;
+mod output;
+mod ping;
+mod publish;
+mod serve;
+mod show;
+mod style;
+mod subscribe;
+mod table;
+mod template;
+mod terminal;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let exit = match async_io::block_on(cli::run(cli)) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if !failure.message.is_empty() {
+                output::complain(&failure.message);
+            }
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}

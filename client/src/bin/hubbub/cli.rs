@@ -1,0 +1,185 @@
+//! The command line: what may be typed, and which file does it.
+
+use crate::exit::{self, Exit, Failure};
+use crate::{docs, drain, facts, lists, message, ping, publish, serve, subscribe, terminal};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  hubbub --name bob --join ops        talk in a terminal
+  hubbub pub ops 'Build 512 failed'   say one thing
+  make 2>&1 | hubbub pub ops -        say every line
+  hubbub sub 'ops.>'                  listen
+  hubbub serve upper --exec 'tr a-z A-Z'
+  hubbub request upper hello
+  echo '/who ops' | hubbub            the commands of the terminal, from a script";
+
+/// Talk to a Hubbub hub
+///
+/// Without a command: a terminal in which lines are sent to the current channel and messages appear
+/// as they arrive; /help there lists its commands. When standard input is no terminal, the same
+/// commands are read from it, one a line.
+#[derive(Debug, Parser)]
+#[command(name = "hubbub", version, after_help = EXAMPLES, after_long_help = long_help())]
+#[command(args_conflicts_with_subcommands = false, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(flatten)]
+    pub terminal: terminal::TerminalArgs,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+fn long_help() -> String {
+    format!("{EXAMPLES}\n\n{}", exit::HELP)
+}
+
+/// Options that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Globals {
+    /// The hub's address; several, separated by commas, are tried in turn
+    #[arg(long, short = 's', env = "HUBBUB_SERVER", default_value = "127.0.0.1:7411", value_name = "ADDR")]
+    #[arg(global = true, hide_env_values = true)]
+    pub server: String,
+    /// The name to take on the hub
+    #[arg(long, short = 'n', global = true, value_name = "NAME")]
+    pub name: Option<String>,
+    /// JSON in and out: payloads are JSON, and replies are printed as the hub wrote them
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Time limit, such as 500ms, 5s or 2m [default: 5s to connect and 5s for each answer]
+    #[arg(long, short = 't', global = true, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// The server's data folder, where operator.token lies [default: $XDG_DATA_HOME/hubbub]
+    #[arg(long, env = "HUBBUB_DATA_DIR", global = true, value_name = "PATH", hide_short_help = true)]
+    #[arg(hide_env_values = true)]
+    pub data_dir: Option<PathBuf>,
+    /// The operator token itself, for hubs on other machines
+    #[arg(long, env = "HUBBUB_TOKEN", global = true, value_name = "TOKEN", hide_short_help = true)]
+    #[arg(hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+/// One variant a subcommand; its arguments and its doing are in the file named beside it.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publish a message, or each line of standard input
+    #[command(alias = "publish")]
+    Pub(publish::PubArgs),
+    /// Print the messages of channels as they arrive, or run a command for each
+    #[command(alias = "subscribe")]
+    Sub(subscribe::SubArgs),
+    /// Send a message to one client
+    Msg(message::MsgArgs),
+    /// Ask a service, and print its answer
+    #[command(alias = "call")]
+    Request(message::RequestArgs),
+    /// Offer a shell command as a service
+    Serve(serve::ServeArgs),
+    /// List clients that are connected, or were
+    Clients(lists::ClientsArgs),
+    /// List the servers of the cluster
+    Servers(lists::ServersArgs),
+    /// List channels
+    Channels(lists::ChannelsArgs),
+    /// List who receives a channel's messages
+    Who(lists::WhoArgs),
+    /// List the services
+    Services(lists::ServicesArgs),
+    /// Print a channel's last messages
+    History(lists::HistoryArgs),
+    /// Show what the hub knows of a client
+    Whois(facts::WhoisArgs),
+    /// Show the counters of the server
+    Stats(facts::StatsArgs),
+    /// Create a channel that stays
+    Create(facts::CreateArgs),
+    /// Show or set what a channel is about
+    Topic(facts::TopicArgs),
+    /// Reverse a text, character by character
+    Reverse(facts::ReverseArgs),
+    /// Show or set what the server greets new clients with
+    Welcome(facts::WelcomeArgs),
+    /// Measure round trips to the hub
+    Ping(ping::PingArgs),
+    /// Send all clients away, then stop the server (operators)
+    #[command(alias = "shutdown")]
+    Drain(drain::DrainArgs),
+    /// Print a completion script for a shell
+    Completions(docs::CompletionsArgs),
+    /// Print the manual page, for man -l -
+    Man(docs::ManArgs),
+}
+
+/// Does what was typed.
+pub async fn run(cli: Cli) -> Result<Exit, Failure> {
+    let globals = &cli.globals;
+    let Some(command) = cli.command else {
+        return terminal::run(globals, cli.terminal).await;
+    };
+    if !cli.terminal.join.is_empty() {
+        return Err(Failure::local("--join is for the terminal, without a command"));
+    }
+    match command {
+        Command::Pub(args) => publish::run(globals, args).await,
+        Command::Sub(args) => subscribe::run(globals, args).await,
+        Command::Msg(args) => message::msg(globals, args).await,
+        Command::Request(args) => message::request(globals, args).await,
+        Command::Serve(args) => serve::run(globals, args).await,
+        Command::Clients(args) => lists::clients(globals, args).await,
+        Command::Servers(args) => lists::servers(globals, args).await,
+        Command::Channels(args) => lists::channels(globals, args).await,
+        Command::Who(args) => lists::who(globals, args).await,
+        Command::Services(args) => lists::services(globals, args).await,
+        Command::History(args) => lists::history(globals, args).await,
+        Command::Whois(args) => facts::whois(globals, args).await,
+        Command::Stats(args) => facts::stats(globals, args).await,
+        Command::Create(args) => facts::create(globals, args).await,
+        Command::Topic(args) => facts::topic(globals, args).await,
+        Command::Reverse(args) => facts::reverse(globals, args).await,
+        Command::Welcome(args) => facts::welcome(globals, args).await,
+        Command::Ping(args) => ping::run(globals, args).await,
+        Command::Drain(args) => drain::run(globals, args).await,
+        Command::Completions(args) => docs::completions(args),
+        Command::Man(args) => docs::man(args),
+    }?;
+    Ok(Exit::Done)
+}
+
+/// A length of time: `500ms`, `2m 30s`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|e| format!("{e}; try 500ms, 5s or 2m"));
+    }
+    humantime::parse_duration(text).map_err(|e| format!("{e}; try 500ms, 5s or 2m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_of_commands_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains(&format!("hubbub {}", command.get_name())), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn lengths_of_time() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("2m 30s"), Ok(Duration::from_secs(150)));
+        assert!(duration("-1").is_err() && duration("soon").is_err() && duration("NaN").is_err());
+    }
+}

@@ -1,0 +1,167 @@
+//! From the global options to a connection, and from a connection to an operator's.
+
+use crate::cli::Globals;
+use crate::exit::Failure;
+use crate::output::{Form, Output};
+use hubbub_client::{Client, Error, Options};
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What becomes of a lost connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The command ends: what it was about to do can be repeated by whoever called it.
+    End,
+    /// The connection is made again: the command is there to listen or to serve.
+    Reconnect,
+}
+
+impl Globals {
+    /// Connects by these options.
+    pub async fn connect(&self, lost: Lost) -> Result<Client, Failure> {
+        self.connect_with(lost, |options| options).await
+    }
+
+    /// Connects by these options and some more.
+    pub async fn connect_with(
+        &self,
+        lost: Lost,
+        more: impl FnOnce(Options) -> Options,
+    ) -> Result<Client, Failure> {
+        let mut options = Options::from_servers(&self.server)
+            .agent(concat!("hubbub ", env!("CARGO_PKG_VERSION")))
+            .reconnect(lost == Lost::Reconnect);
+        if let Some(name) = &self.name {
+            options = options.name(name);
+        }
+        if let Some(limit) = self.timeout {
+            options = options.connect_timeout(limit).command_timeout(limit);
+        }
+        Ok(more(options).connect().await?)
+    }
+
+    /// How payloads and replies are written.
+    pub fn form(&self, raw: bool) -> Form {
+        match (self.json, raw) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Raw,
+            (false, false) => Form::People,
+        }
+    }
+
+    /// Connects, gives one command, and prints its reply: as it is with `--json`, else as `show` puts
+    /// it.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        op: &str,
+        args: impl Serialize,
+        show: impl FnOnce(&T, &mut Output) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let client = self.connect(Lost::End).await?;
+        self.ask_on(client, op, args, show).await
+    }
+
+    /// The same on a connection that is there already; it is closed afterwards.
+    pub async fn ask_on<T: DeserializeOwned>(
+        &self,
+        client: Client,
+        op: &str,
+        args: impl Serialize,
+        show: impl FnOnce(&T, &mut Output) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let reply: Box<RawValue> = client.command(op, args).await?;
+        let mut out = Output::new();
+        if self.json {
+            out.json(&reply)?;
+        } else {
+            show(&read(&reply)?, &mut out)?;
+        }
+        out.flush()?;
+        // The answer is printed: how the goodbye fares is of no interest any more.
+        let _ = client.close().await;
+        Ok(())
+    }
+
+    /// Makes the connection an operator's, with the token that was given or that lies in the data
+    /// folder of this machine's server.
+    pub async fn become_operator(&self, client: &Client) -> Result<(), Failure> {
+        let token = self.operator_token()?;
+        let _: Box<RawValue> = client.command("operator", json!({ "token": token })).await?;
+        Ok(())
+    }
+
+    /// The operator token.
+    pub fn operator_token(&self) -> Result<String, Failure> {
+        if let Some(token) = &self.token {
+            return Ok(token.clone());
+        }
+        let folder = self.data_dir.clone().or_else(|| data_folder(|key| std::env::var_os(key)));
+        let Some(folder) = folder else {
+            let message =
+                "this needs the operator token: name it with --token, or its folder with --data-dir";
+            return Err(Failure::local(message));
+        };
+        read_token(&folder.join("operator.token"))
+    }
+}
+
+fn read_token(path: &Path) -> Result<String, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
+        Ok(_) => Err(Failure::local(format!("the operator token {} is empty", path.display()))),
+        Err(e) => Err(Failure::local(format!(
+            "this needs the operator token, and {} cannot be read ({e}); name the server's data folder \
+             with --data-dir or HUBBUB_DATA_DIR, or the token with --token",
+            path.display()
+        ))),
+    }
+}
+
+/// The data folder of a server that was not told another, by the rules of the XDG base directories:
+/// a relative path in the variable does not count.
+fn data_folder(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    xdg_folder(env, "XDG_DATA_HOME", ".local/share")
+}
+
+/// Where `hubbub` keeps what it remembers between runs.
+pub fn state_folder() -> Option<PathBuf> {
+    xdg_folder(|key| std::env::var_os(key), "XDG_STATE_HOME", ".local/state")
+}
+
+fn xdg_folder(env: impl Fn(&str) -> Option<OsString>, variable: &str, otherwise: &str) -> Option<PathBuf> {
+    let absolute = |key| env(key).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute(variable).or_else(|| Some(absolute("HOME")?.join(otherwise)))?;
+    Some(base.join("hubbub"))
+}
+
+/// Reads a reply of the hub as one of the known shapes.
+pub fn read<T: DeserializeOwned>(reply: &RawValue) -> Result<T, Failure> {
+    serde_json::from_str(reply.get()).map_err(|e| Error::BadReply(e.to_string()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn the_data_folder_follows_xdg() {
+        let with = |pairs: &'static [(&str, &str)]| {
+            data_folder(|key| pairs.iter().find(|(k, _)| *k == key).map(|(_, v)| OsString::from(v)))
+        };
+        assert_eq!(with(&[("XDG_DATA_HOME", "/d"), ("HOME", "/h")]), Some("/d/hubbub".into()));
+        assert_eq!(with(&[("XDG_DATA_HOME", "d"), ("HOME", "/h")]), Some("/h/.local/share/hubbub".into()));
+        assert_eq!(with(&[]), None);
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_read_says_what_to_do() {
+        let failure = read_token(Path::new("/nonexistent/operator.token")).expect_err("no such file");
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.contains("--data-dir") && failure.message.contains("/nonexistent/"));
+    }
+}

@@ -1,0 +1,180 @@
+//! How messages, events and replies look to people. Pure: values in, lines out. What other clients
+//! wrote is escaped.
+
+use crate::output::{push_payload, Form};
+use crate::style::Style;
+use crate::table::{lasted, Side, Table};
+use hubbub_client::{Event, Gap, Message};
+use hubbub_shared::encoding::escape::shown;
+use hubbub_shared::encoding::{json, MessageRef, Payload};
+use hubbub_shared::reply::{ClientInfo, PublishedReply};
+
+/// `1 message`, `2 messages`.
+pub fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The line after a publish.
+pub fn published(channel: &str, reply: &PublishedReply) -> String {
+    let receivers = count(reply.subscribers, "subscriber");
+    format!("published to {}, {receivers} (seq {})\n", shown(channel), reply.seq)
+}
+
+/// Appends the line of a channel's message.
+pub fn push_message(message: &Message, form: Form, style: Style, out: &mut Vec<u8>) {
+    match form {
+        Form::Raw => push_payload(&message.data, form, out),
+        Form::Json => {
+            let headers = message.headers.as_ref().map(|h| serde_json::json!(h).to_string());
+            let message = MessageRef {
+                channel: &message.channel,
+                from: &message.from,
+                seq: message.seq,
+                origin: &message.origin,
+                at: &message.at,
+                payload: Payload::Json(message.data.get()),
+                via: message.via.as_deref(),
+                headers: headers.as_deref(),
+                reply: message.reply.as_deref(),
+            };
+            json::push_message(&message, out);
+        }
+        Form::People => {
+            let channel = style.channel(&format!("[{}]", shown(&message.channel)));
+            let from = style.name(&format!("{}:", shown(&message.from)));
+            out.extend_from_slice(format!("{channel} {from} ").as_bytes());
+            push_payload(&message.data, form, out);
+        }
+    }
+    out.push(b'\n');
+}
+
+/// An event as the text that follows `* ` or, for direct messages, stands alone. `None` for what
+/// need not be told.
+pub fn event(event: &Event, style: Style) -> Option<String> {
+    let star = |text: &str| Some(style.dim(&format!("* {}", shown(text))));
+    match event {
+        Event::Direct(direct) => {
+            let mut payload = Vec::new();
+            push_payload(&direct.data, Form::People, &mut payload);
+            let payload = String::from_utf8_lossy(&payload);
+            Some(format!("{} {payload}", style.name(&format!("<{}>", shown(&direct.from)))))
+        }
+        Event::Notice(notice) => star(&notice.message),
+        Event::Refused(refusal) => Some(style.bad(&format!("error {}", shown(&refusal.to_string())))),
+        Event::Closing(closing) => star(&format!("closing: {}", closing.why)),
+        Event::Disconnected { why } => star(&format!("disconnected: {why}; connecting again")),
+        Event::Reconnected { name, server } => star(&format!("connected again to {server} as {name}")),
+        Event::Lost(n) => star(&format!("{} not shown", count(*n, "event"))),
+        // Told where the messages are missing: by the subscription.
+        Event::Gap(_) => None,
+        _ => None,
+    }
+}
+
+/// An event as the code and words of a notice, for readers of JSON.
+pub fn event_as_notice(event: &Event) -> Option<(&str, String)> {
+    let code = match event {
+        Event::Notice(notice) => notice.code.as_str(),
+        Event::Direct(_) => "direct",
+        Event::Refused(_) => "error",
+        Event::Closing(_) => "closing",
+        Event::Disconnected { .. } => "disconnected",
+        Event::Reconnected { .. } => "reconnected",
+        _ => "lost",
+    };
+    Some((code, self::event(event, Style::PLAIN)?.trim_start_matches("* ").to_owned()))
+}
+
+/// A gap in words.
+pub fn gap(gap: &Gap) -> String {
+    let missed = count(gap.missed, "message");
+    match gap.channel.as_str() {
+        ">" => format!("gap: {missed} missed"),
+        channel => format!("gap: {missed} of {channel} missed"),
+    }
+}
+
+/// A list of clients.
+pub fn clients(clients: &[ClientInfo], style: Style) -> String {
+    let closed = clients.iter().any(|c| c.closed_at.is_some());
+    let row = |c: &ClientInfo| {
+        let name = format!("{}@{}", c.name, c.server);
+        let from =
+            std::net::SocketAddr::new(c.ip.parse().unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into()), c.port);
+        (name, from.to_string(), c.encoding.clone(), lasted(c.duration_s))
+    };
+    if closed {
+        let mut table = Table::new(&[
+            ("NAME", Side::Left),
+            ("FROM", Side::Left),
+            ("SPEAKS", Side::Left),
+            ("FOR", Side::Right),
+            ("IN", Side::Right),
+            ("OUT", Side::Right),
+            ("CLOSED", Side::Left),
+        ]);
+        for c in clients {
+            let (name, from, encoding, duration) = row(c);
+            let number = |n: Option<u64>| n.map(|n| n.to_string()).unwrap_or_default();
+            let closed = match (&c.closed_at, &c.reason) {
+                (Some(at), Some(reason)) => format!("{at} {reason}"),
+                _ => "open".to_owned(),
+            };
+            let (sent, received) = (number(c.messages_in), number(c.messages_out));
+            table.row([name, from, encoding, duration, sent, received, closed]);
+        }
+        return table.render(style);
+    }
+    let mut table = Table::new(&[
+        ("NAME", Side::Left),
+        ("FROM", Side::Left),
+        ("SPEAKS", Side::Left),
+        ("FOR", Side::Right),
+        ("CHANNELS", Side::Left),
+    ]);
+    for c in clients {
+        let (name, from, encoding, duration) = row(c);
+        table.row([name, from, encoding, duration, c.channels.join(" ")]);
+    }
+    table.render(style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn message(form: Form) -> String {
+        let message: Message = serde_json::from_value(json!({
+            "channel": "ops", "from": "bob", "seq": 3, "origin": "a-1", "at": "T", "data": "x\u{1b}\ny",
+            "via": "*", "headers": {"k": "v"},
+        }))
+        .expect("a message");
+        let mut out = Vec::new();
+        push_message(&message, form, Style::PLAIN, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_message_in_its_three_forms() {
+        assert_eq!(message(Form::People), "[ops] bob: x\\x1b⏎y\n");
+        assert_eq!(message(Form::Raw), "x\u{1b}\ny\n");
+        assert_eq!(
+            message(Form::Json),
+            concat!(
+                r#"{"event":"message","channel":"ops","from":"bob","seq":3,"origin":"a-1","at":"T","#,
+                r#""data":"x\u001b\ny","via":"*","headers":{"k":"v"}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn gaps_are_told_in_one_line() {
+        let told =
+            |channel: &str, missed| gap(&Gap { channel: channel.into(), origin: "a-1".into(), missed });
+        assert_eq!(told("ops", 1), "gap: 1 message of ops missed");
+        assert_eq!(told(">", 7), "gap: 7 messages missed");
+    }
+}
