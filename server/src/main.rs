@@ -20,8 +20,10 @@ mod services;
 mod session;
 mod writer;
 
+use anyhow::Context;
 use clap::ArgMatches;
 use config::{Loaded, Surroundings};
+use log::LevelFilter;
 use rustix::process::{getrlimit, getuid, setrlimit, Resource, Rlimit};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -54,17 +56,10 @@ fn main() -> ExitCode {
 }
 
 fn serve(matches: &ArgMatches, around: &Surroundings) -> anyhow::Result<u8> {
-    let Loaded { config, warnings, passing_data_dir, .. } = config::load(matches, around)?;
-    if passing_data_dir {
-        files::claim_private_dir(&config.data_dir)?;
-    }
-    // Read by async-std when it is first used. Before any thread: the environment is not for several.
-    std::env::set_var("ASYNC_STD_THREAD_COUNT", config.threads.to_string());
-    logging::start(config.log_level, config.log_format)?;
-    for warning in &warnings {
-        log::warn!("{warning}");
-    }
-    let outcome = server::run(config);
+    let loaded = config::load(matches, around)?;
+    // On a terminal the log tells there what went wrong; elsewhere the log goes its own way.
+    let logged = around.on_terminal && loaded.config.log_level != LevelFilter::Off;
+    let outcome = start(loaded);
     if let Err(error) = &outcome {
         log::error!("{error:#}");
     }
@@ -72,13 +67,26 @@ fn serve(matches: &ArgMatches, around: &Surroundings) -> anyhow::Result<u8> {
     Ok(match outcome {
         Ok(()) => 0,
         Err(error) => {
-            // On a terminal the log has just told it there.
-            if !around.on_terminal {
+            if !logged {
                 let _ = writeln!(io::stderr(), "hubbubd: {error:#}");
             }
             FAILED
         }
     })
+}
+
+fn start(loaded: Loaded) -> anyhow::Result<()> {
+    let Loaded { config, warnings, passing_data_dir, .. } = loaded;
+    // Read by async-std when it is first used. Before any thread: the environment is not for several.
+    std::env::set_var("ASYNC_STD_THREAD_COUNT", config.threads.to_string());
+    logging::start(config.log_level, config.log_format).context("cannot start the log")?;
+    for warning in &warnings {
+        log::warn!("{warning}");
+    }
+    if passing_data_dir {
+        files::claim_private_dir(&config.data_dir)?;
+    }
+    server::run(config)
 }
 
 fn check(matches: &ArgMatches, around: &Surroundings, json: bool) -> anyhow::Result<u8> {

@@ -177,7 +177,11 @@ impl Session {
             hub.welcome.lock().clone(),
             "say help for the commands, name YOU to take a name, subscribe CHANNEL to listen".to_owned(),
         ];
-        for line in lines.iter().filter(|line| !line.is_empty()) {
+        lines.iter().for_each(|line| self.notice(line, hub, batch));
+    }
+
+    fn notice(&self, line: &str, hub: &Hub, batch: &mut Batch) {
+        if !line.is_empty() {
             hub.tell(&self.client, &Out::Notice("welcome", line), 0, batch);
         }
     }
@@ -201,7 +205,12 @@ impl Session {
         self.flush_run(run, hub, batch);
         let call = commands::Call { hub, session: self, batch };
         match commands::run(call, &command) {
-            Ok(Outcome::Reply(reply)) => hub.tell(&self.client, &Out::Ok(command.id, &reply), 0, batch),
+            Ok(Outcome::Reply(reply)) => {
+                hub.tell(&self.client, &Out::Ok(command.id, &reply), 0, batch);
+                if command.verb.op == Op::Hello {
+                    self.notice(&hub.welcome.lock(), hub, batch);
+                }
+            }
             Ok(Outcome::Later) => {}
             Ok(Outcome::Close(reply)) => {
                 hub.tell(&self.client, &Out::Ok(command.id, &reply), 0, batch);
@@ -248,16 +257,22 @@ impl Session {
             channel_str(reply)?;
         }
         let bare = name.strip_prefix('#').unwrap_or(&name);
-        if !run.channel.as_ref().is_some_and(|c| *c.name == *bare) {
+        if run.channel.as_ref().is_none_or(|c| *c.name != *bare) {
             self.flush_run(run, hub, batch);
-            run.channel = Some(self.channel_to_publish(bare, hub, batch.now)?);
+            run.channel = Some(self.channel_to_publish(&name, bare, hub, batch.now)?);
         }
         run.items.push(Item { payload, headers, reply, id: command.id });
         Ok(())
     }
 
-    fn channel_to_publish(&mut self, name: &str, hub: &Hub, now: Now) -> Result<Arc<Channel>, Refusal> {
-        if let Some(last) = self.last_channel.as_ref().filter(|c| *c.name == *name) {
+    fn channel_to_publish(
+        &mut self,
+        name: &str,
+        bare: &str,
+        hub: &Hub,
+        now: Now,
+    ) -> Result<Arc<Channel>, Refusal> {
+        if let Some(last) = self.last_channel.as_ref().filter(|c| *c.name == *bare) {
             return Ok(last.clone());
         }
         if name.starts_with('$') && !name.starts_with("$inbox.") {

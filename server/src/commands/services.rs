@@ -1,7 +1,7 @@
 //! Commands about services: asking, offering, answering.
 
 use super::{done, payload, Call, Outcome, Result};
-use crate::services::{reversed, Answer, Asked};
+use crate::services::{reversed, Answer, Asked, Request};
 use hubbub_shared::command::Command;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::limits::{DEFAULT_REQUEST_TIMEOUT, MAX_REQUEST_TIMEOUT};
@@ -24,7 +24,8 @@ pub(super) fn request(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
             })?,
     };
     let Call { hub, session, batch } = call;
-    match hub.services.request(hub, &session.client, command.id, &service, payload, within, batch)? {
+    let request = Request { service: &service, payload, within, re: command.id };
+    match hub.services.request(hub, &session.client, &request, batch)? {
         Asked::Answered(reply) => Ok(Outcome::Reply(Reply::Request(reply))),
         Asked::Waiting => Ok(Outcome::Later),
     }

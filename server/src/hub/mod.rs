@@ -166,7 +166,9 @@ impl Hub {
         batch: &mut Batch,
     ) -> Result<Published, Refusal> {
         let published = self.channels.publish(channel, publisher, items, self.origin(), batch)?;
-        self.counters.messages_in.add(items.len() as u64);
+        if publisher.client.is_some() {
+            self.counters.messages_in.add(items.len() as u64);
+        }
         self.counters.messages_out.add(published.receivers * items.len() as u64);
         Ok(published)
     }

@@ -18,7 +18,7 @@ use hubbub_shared::reply::{Reply, RequestReply, ServiceInfo};
 use ledger::{Ledger, Open};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,12 +39,27 @@ const OWN: &[OwnService] = &[
 /// Bytes that a waiting request weighs beside its payload. A guess at what the tables hold for it.
 const REQUEST_WEIGHT: u64 = 256;
 
+/// Names of services remembered after the last provider has gone. A guess, for a clear refusal.
+const MAX_DEPARTED: usize = 1_000;
+
 /// How to answer a request.
 pub enum Answer<'a> {
     /// The service's result.
     Data(Payload<'a>),
     /// The service's own complaint.
     Error(&'a str),
+}
+
+/// What a caller asks.
+pub struct Request<'a> {
+    /// Whom.
+    pub service: &'a str,
+    /// With what.
+    pub payload: Payload<'a>,
+    /// How long it waits.
+    pub within: Duration,
+    /// The id of its command.
+    pub re: Option<&'a str>,
 }
 
 /// What became of a request.
@@ -67,6 +82,8 @@ struct Inner {
     services: BTreeMap<Arc<str>, Service>,
     ledger: Ledger,
     requests: u64,
+    /// Services that were offered and are not any more, the latest last.
+    departed: VecDeque<Arc<str>>,
 }
 
 struct Service {
@@ -107,7 +124,12 @@ impl Services {
     pub fn new(max_waiting: u64) -> Self {
         let services = OWN.iter().map(|own| (own.name.into(), Service::new(own.about))).collect();
         Services {
-            inner: Mutex::new(Inner { services, ledger: Ledger::default(), requests: 0 }),
+            inner: Mutex::new(Inner {
+                services,
+                ledger: Ledger::default(),
+                requests: 0,
+                departed: VecDeque::new(),
+            }),
             alarm: event_listener::Event::new(),
             max_waiting,
         }
@@ -160,9 +182,7 @@ impl Services {
             drop(inner.ledger.take_of_caller(client.key));
         }
         for open in inner.ledger.take_of_provider(client.key) {
-            if let Err((open, refusal)) = inner.pass_on(open, hub, batch) {
-                inner.finish(open, Err(&refusal), hub, batch);
-            }
+            inner.pass_on(open, hub, batch);
         }
     }
 
@@ -171,13 +191,11 @@ impl Services {
         &self,
         hub: &Hub,
         caller: &Arc<Client>,
-        re: Option<&str>,
-        name: &str,
-        payload: Payload<'_>,
-        within: Duration,
+        request: &Request<'_>,
         batch: &mut Batch,
     ) -> Result<Asked, Refusal> {
-        let name = check_name(name)?;
+        let Request { payload, within, re, .. } = *request;
+        let name = check_name(request.service)?;
         if let Some(own) = OWN.iter().find(|own| own.name == name) {
             let started = Instant::now();
             let answer = (own.answer)(payload);
@@ -198,8 +216,12 @@ impl Services {
         let from = caller.name();
         let mut inner = self.inner.lock();
         let Some((name, _)) = inner.services.get_key_value(name) else {
-            let message = format!("nobody offers {name}; services lists what there is");
-            return Err(Refusal::new(Code::NoSuchService, message));
+            let (code, message) = if inner.departed.iter().any(|gone| **gone == *name) {
+                (Code::NoResponders, format!("all who offered {name} are gone"))
+            } else {
+                (Code::NoSuchService, format!("nobody offers {name}; services lists what there is"))
+            };
+            return Err(Refusal::new(code, message));
         };
         let open = Open {
             caller: caller.clone(),
@@ -220,9 +242,8 @@ impl Services {
         }
         caller.open_requests.fetch_add(weight, Ordering::Relaxed);
         let deadline = open.deadline;
-        if let Err((open, refusal)) = inner.pass_on(open, hub, batch) {
-            inner.finish(open, Err(&refusal), hub, batch);
-        } else if earliest.is_none_or(|e| deadline < e) {
+        inner.pass_on(open, hub, batch);
+        if earliest.is_none_or(|e| deadline < e) {
             self.alarm.notify(1);
         }
         Ok(Asked::Waiting)
@@ -297,21 +318,25 @@ impl Inner {
         service.providers.retain(|p| p.key != key);
         if service.providers.is_empty() {
             self.services.remove(name);
+            self.departed.retain(|gone| **gone != *name);
+            self.departed.push_back(name.into());
+            if self.departed.len() > MAX_DEPARTED {
+                self.departed.pop_front();
+            }
         }
     }
 
-    /// Gives a request to a provider that did not have it yet.
-    fn pass_on(&mut self, mut open: Open, hub: &Hub, batch: &mut Batch) -> Result<(), (Open, Refusal)> {
+    /// Gives a request to a provider that did not have it yet, or fails it when there is none.
+    fn pass_on(&mut self, mut open: Open, hub: &Hub, batch: &mut Batch) {
         let next = self.services.get_mut(&open.service).and_then(|s| s.next(&open.tried));
         let Some(provider) = next else {
             let message = format!("all who offered {} are gone; nobody answered", open.service);
-            return Err((open, Refusal::new(Code::NoResponders, message)));
+            return self.finish(open, Err(&Refusal::new(Code::NoResponders, message)), hub, batch);
         };
         open.tried.push(provider.key);
         let (id, open) = self.ledger.add(open, provider.key);
         let id = format!("{id:x}");
         hub.tell(&provider, &Out::Request(&id, &open.service, open.from.as_str(), open.payload()), 1, batch);
-        Ok(())
     }
 
     fn finish(&mut self, open: Open, result: Result<Payload<'_>, &Refusal>, hub: &Hub, batch: &mut Batch) {

@@ -34,6 +34,7 @@ pub(super) fn answer(payload: Payload<'_>) -> Result<String, Refusal> {
         (Some(title), _) if title == "\"\"" => None,
         (Some(title), _) => Some(serde_json::from_str(title).map_err(|_| wanted())?),
         (None, Payload::Json("null")) => None,
+        (None, Payload::Json(raw)) if !raw.starts_with('{') => return Err(wanted()),
         (None, Payload::Json(raw)) => serde_json::from_str::<Asked<'_>>(raw).map_err(|_| wanted())?.title,
         (None, Payload::Text(_)) => None,
     };

@@ -43,7 +43,7 @@ pub fn shown(text: &str) -> String {
 /// Whether all bytes are printable ASCII. Written without an early exit, so that it becomes vector
 /// instructions: it runs once over every payload.
 pub fn is_plain(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |plain, &b| plain & (b >= 0x20) & (b < 0x7f))
+    bytes.iter().fold(true, |plain, &b| plain & (0x20..0x7f).contains(&b))
 }
 
 /// Appends a text as a JSON string, quotes included.
