@@ -22,6 +22,8 @@ mod rt;
 mod service;
 mod session;
 mod subscription;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use backoff::Backoff;
 pub use client::Client;

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+#[cfg(feature = "testing")]
+pub(crate) use async_std::net::TcpListener;
 pub(crate) use async_std::net::TcpStream;
 pub(crate) use async_std::task::{sleep, spawn, yield_now, JoinHandle};
 
