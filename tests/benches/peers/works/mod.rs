@@ -1,0 +1,315 @@
+//! The work that every server is given: the table of rows, and what the works share. A work runs
+//! once against one fresh server and yields one sample for each of its rows.
+
+mod calls;
+mod crowd;
+mod latency;
+mod stream;
+
+use crate::net::{Conn, Net, READ_BYTES};
+use crate::peers::Dialect;
+use crate::server::{cpu_seconds, Server};
+use anyhow::Result;
+use std::time::{Duration, Instant};
+
+/// One piece of work, and the rows of the table that it fills.
+pub struct Work {
+    /// What `--rows` calls it.
+    pub key: &'static str,
+    pub kind: Kind,
+    pub rows: &'static [Row],
+    /// Left out by `--quick`.
+    pub slow: bool,
+}
+
+/// One row of the table.
+pub struct Row {
+    /// Its name in the JSON output.
+    pub key: &'static str,
+    pub title: &'static str,
+    pub unit: Unit,
+    /// What the processor time is divided by.
+    pub per: &'static str,
+}
+
+/// What a value is, and which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A second; more is better.
+    Rate,
+    /// Microseconds; less is better.
+    Micros,
+    /// Milliseconds; less is better.
+    Millis,
+    /// KiB; less is better.
+    Kib,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Stream(Stream),
+    /// Requests to one provider, so many of them open at a time.
+    Calls {
+        open: u64,
+    },
+    /// One publisher, one subscriber, at a fixed rate.
+    Latency,
+    /// Many subscribers of one channel.
+    Crowd {
+        clients: usize,
+    },
+}
+
+/// Publishing as fast as the server allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Stream {
+    pub publishers: usize,
+    pub channels: usize,
+    /// With one channel all of them receive everything; with more, each has its share of them.
+    pub subscribers: usize,
+    pub payload: usize,
+    /// Bytes of payload in flight for each publisher (and each subscriber of its channel).
+    pub window: usize,
+}
+
+/// What a work found for one row.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    pub value: f64,
+    /// The server's processor time, microseconds for each unit.
+    pub cpu_us: Option<f64>,
+    /// Share of its core that the generator used, and the server of its own.
+    pub load_busy: f64,
+    pub server_busy: f64,
+}
+
+/// Payload unless a row says otherwise.
+const PAYLOAD: usize = 128;
+/// Two of a server's larger reads.
+const WINDOW: usize = 128 << 10;
+/// The same for all sizes of a series, small enough for the largest.
+const SERIES_WINDOW: usize = 6 << 10;
+
+const fn stream(
+    key: &'static str,
+    rows: &'static [Row],
+    publishers: usize,
+    channels: usize,
+    subscribers: usize,
+    payload: usize,
+) -> Work {
+    let stream = Stream { publishers, channels, subscribers, payload, window: WINDOW };
+    Work { key, kind: Kind::Stream(stream), rows, slow: false }
+}
+
+/// One of a series, for the plot.
+const fn series(
+    key: &'static str,
+    rows: &'static [Row],
+    channels: usize,
+    subscribers: usize,
+    slow: bool,
+) -> Work {
+    let stream = Stream { publishers: 1, channels, subscribers, payload: PAYLOAD, window: SERIES_WINDOW };
+    Work { key, kind: Kind::Stream(stream), rows, slow }
+}
+
+macro_rules! rows {
+    ($($key:literal $title:literal $unit:ident $per:literal),*) => {
+        &[$(Row { key: $key, title: $title, unit: Unit::$unit, per: $per }),*]
+    };
+}
+
+/// The whole table, in its order.
+pub const WORKS: &[Work] = &[
+    stream("fan-100", rows!["fan-100" "fan-out 1 → 100" Rate "delivery"], 1, 1, 100, PAYLOAD),
+    stream("fan-1000", rows!["fan-1000" "fan-out 1 → 1,000" Rate "delivery"], 1, 1, 1000, PAYLOAD),
+    stream("one", rows!["one" "1 → 1" Rate "message"], 1, 1, 1, PAYLOAD),
+    stream("many", rows!["many" "10 publishers → 100 channels" Rate "message"], 10, 100, 100, PAYLOAD),
+    stream("nobody", rows!["nobody" "publish to nobody" Rate "message"], 1, 1, 0, PAYLOAD),
+    Work {
+        key: "request",
+        kind: Kind::Calls { open: 100 },
+        rows: rows!["request" "request/reply, 100 open" Rate "request"],
+        slow: false,
+    },
+    stream("one-16", rows!["one-16" "1 → 1, 16 B" Rate "message"], 1, 1, 1, 16),
+    stream("one-4k", rows!["one-4k" "1 → 1, 4 KiB" Rate "message"], 1, 1, 1, 4 << 10),
+    stream("one-64k", rows!["one-64k" "1 → 1, 64 KiB" Rate "message"], 1, 1, 1, 64 << 10),
+    stream("fan-100-16", rows!["fan-100-16" "fan-out 1 → 100, 16 B" Rate "delivery"], 1, 1, 100, 16),
+    stream("fan-100-4k", rows!["fan-100-4k" "fan-out 1 → 100, 4 KiB" Rate "delivery"], 1, 1, 100, 4 << 10),
+    stream(
+        "fan-100-64k",
+        rows!["fan-100-64k" "fan-out 1 → 100, 64 KiB" Rate "delivery"],
+        1,
+        1,
+        100,
+        64 << 10,
+    ),
+    Work {
+        key: "latency",
+        kind: Kind::Latency,
+        rows: rows![
+            "latency-p50" "latency at 2,000/s, p50" Micros "message",
+            "latency-p99" "latency at 2,000/s, p99" Micros "message",
+            "latency-p999" "latency at 2,000/s, p99.9" Micros "message"
+        ],
+        slow: false,
+    },
+    Work {
+        key: "crowd",
+        kind: Kind::Crowd { clients: 10_000 },
+        rows: rows![
+            "crowd-connect" "10,000 clients connect and subscribe" Millis "client",
+            "crowd-memory" "memory per idle connection, of 10,000" Kib "",
+            "crowd-reach" "one message reaches 10,000" Millis "delivery"
+        ],
+        slow: false,
+    },
+    series("subs-10", rows!["subs-10" "series: 10 subscribers" Rate "delivery"], 1, 10, false),
+    series("subs-100", rows!["subs-100" "series: 100 subscribers" Rate "delivery"], 1, 100, false),
+    series("subs-1000", rows!["subs-1000" "series: 1,000 subscribers" Rate "delivery"], 1, 1000, false),
+    series("subs-10000", rows!["subs-10000" "series: 10,000 subscribers" Rate "delivery"], 1, 10_000, true),
+    series("chan-10", rows!["chan-10" "series: 10 channels" Rate "message"], 10, 10, false),
+    series("chan-1e3", rows!["chan-1e3" "series: 1,000 channels" Rate "message"], 1_000, 10, false),
+    series("chan-1e5", rows!["chan-1e5" "series: 100,000 channels" Rate "message"], 100_000, 100, false),
+    series("chan-1e6", rows!["chan-1e6" "series: 1,000,000 channels" Rate "message"], 1_000_000, 1000, true),
+];
+
+/// How long the wait for anything may be before a server counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Connections that are being set up at a time, where that is not what is measured.
+const SETTING_UP: usize = 100;
+
+impl Work {
+    /// Files that the generator or the server has open at the most.
+    pub fn files(&self) -> u64 {
+        let connections = match self.kind {
+            Kind::Stream(stream) => stream.publishers + stream.subscribers,
+            Kind::Crowd { clients } => clients + 2,
+            Kind::Calls { .. } | Kind::Latency => 2,
+        };
+        connections as u64 + 100
+    }
+
+    /// Runs it against a fresh server; a sample for each row, or `None` where the protocol has no
+    /// such thing.
+    pub fn run(&self, server: &Server, dialect: &dyn Dialect, seconds: f64) -> Result<Option<Vec<Sample>>> {
+        let net = Net::new()?;
+        let bench = Bench { server, dialect, seconds, net, buffer: vec![0; READ_BYTES] };
+        match self.kind {
+            Kind::Stream(stream) => bench.stream(&stream).map(|sample| Some(vec![sample])),
+            Kind::Calls { open } => match dialect.calls() {
+                Some(calls) => bench.calls(calls, open).map(|sample| Some(vec![sample])),
+                None => Ok(None),
+            },
+            Kind::Latency => bench.latency().map(Some),
+            Kind::Crowd { clients } => bench.crowd(clients).map(Some),
+        }
+    }
+}
+
+/// One run of one work against one server.
+struct Bench<'a> {
+    server: &'a Server,
+    dialect: &'a dyn Dialect,
+    seconds: f64,
+    net: Net,
+    buffer: Vec<u8>,
+}
+
+impl Bench<'_> {
+    /// Connects clients; each says what `say` appends after its greeting. Returns when the server is
+    /// done with all of it. The indices of new connections are consecutive.
+    fn connect(
+        &mut self,
+        count: usize,
+        at_once: usize,
+        name: impl Fn(usize) -> String,
+        say: impl Fn(usize, &mut Vec<u8>),
+    ) -> Result<()> {
+        let (server, dialect) = (self.server.addr, self.dialect);
+        let (mut dialled, ready) = (0, std::cell::Cell::new(0));
+        let mut bytes = Vec::new();
+        self.net.until(
+            "setting up connections",
+            PATIENCE,
+            &mut self.buffer,
+            |_, conn, new| {
+                conn.units(
+                    new,
+                    |unread| dialect.unit(unread),
+                    |_, unit| {
+                        ready.set(ready.get() + usize::from(dialect.is_barrier(unit)));
+                        Ok(())
+                    },
+                )
+            },
+            |net| {
+                // A few at a time, so that what came meanwhile is read.
+                let upto = count.min(ready.get() + at_once).min(dialled + SETTING_UP);
+                while dialled < upto {
+                    let index = net.dial(server)?;
+                    bytes.clear();
+                    dialect.hello(&name(dialled), &mut bytes);
+                    say(dialled, &mut bytes);
+                    dialect.barrier(&mut bytes);
+                    net.conns[index].post(&bytes)?;
+                    dialled += 1;
+                }
+                Ok(ready.get() == count)
+            },
+        )
+    }
+}
+
+/// A payload's bytes after its stamp.
+fn filler(payload: usize) -> Vec<u8> {
+    (b'a'..=b'z').cycle().take(payload - crate::count::STAMP).collect()
+}
+
+fn channel(number: usize) -> String {
+    format!("c{number:06}")
+}
+
+/// A publisher's name has four bytes, and starts with a `p`.
+fn publisher(number: usize) -> String {
+    format!("p{number:03}")
+}
+
+fn subscriber(_: usize) -> String {
+    "subs".into()
+}
+
+/// A span of wall clock and of both sides' processor time.
+struct Span {
+    wall: Instant,
+    server: f64,
+    load: f64,
+}
+
+impl Span {
+    fn start(server: &Server) -> Result<Span> {
+        Ok(Span { server: server.cpu()?, load: cpu_seconds("self")?, wall: Instant::now() })
+    }
+
+    /// Seconds of wall clock, and a sample with everything but its value.
+    fn end(self, server: &Server, units: u64) -> Result<(f64, Sample)> {
+        let wall = self.wall.elapsed().as_secs_f64();
+        let (server, load) = (server.cpu()? - self.server, cpu_seconds("self")? - self.load);
+        let cpu_us = Some(server * 1e6 / units as f64);
+        Ok((wall, Sample { value: 0.0, cpu_us, load_busy: load / wall, server_busy: server / wall }))
+    }
+}
+
+/// Receives whole units into `each`, for the works that look at every message.
+fn units(
+    dialect: &dyn Dialect,
+    conn: &mut Conn,
+    new: &[u8],
+    each: impl FnMut(&mut Conn, &[u8]) -> Result<()>,
+) -> Result<()> {
+    conn.units(new, |unread| dialect.unit(unread), each)
+}
