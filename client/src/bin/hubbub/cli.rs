@@ -2,6 +2,7 @@
 
 use crate::exit::{self, Exit, Failure};
 use crate::{docs, drain, facts, lists, message, ping, publish, serve, subscribe, terminal};
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -149,6 +150,29 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Reads the command line. Help and the version are printed here, and whatever is wrong becomes one
+/// line.
+pub fn parse() -> Result<Cli, Failure> {
+    Cli::try_parse().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // `--help | head` is a quiet end, too.
+            let _ = error.print();
+            Failure::quiet(Exit::Done)
+        }
+        _ => Failure::local(in_one_line(&error.to_string())),
+    })
+}
+
+/// clap's message without its usage and its pointer to --help, which takes its place at the end.
+fn in_one_line(error: &str) -> String {
+    let said = error.split("\n\nUsage:").next().unwrap_or_default();
+    let said = said.split("\n\nFor more information").next().unwrap_or_default();
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    let in_words = |part: &str| part.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    let parts: Vec<String> = said.split("\n\n").map(in_words).collect();
+    format!("{} (--help tells more)", parts.join("; "))
+}
+
 /// A length of time: `500ms`, `2m 30s`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<f64>() {
@@ -167,12 +191,40 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// clap would fill both from one value.
+    #[test]
+    fn no_argument_is_called_as_a_global_one() {
+        let cli = Cli::command();
+        let own: Vec<&str> = cli.get_arguments().map(|a| a.get_id().as_str()).collect();
+        for command in cli.get_subcommands() {
+            for argument in command.get_arguments() {
+                assert!(!own.contains(&argument.get_id().as_str()), "{} {argument}", command.get_name());
+            }
+        }
+    }
+
     #[test]
     fn every_command_has_an_example() {
         for command in Cli::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains(&format!("hubbub {}", command.get_name())), "{}", command.get_name());
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_line() {
+        let wrong = |words: &[&str]| {
+            let error = Cli::try_parse_from(words).expect_err("wrong usage");
+            in_one_line(&error.to_string())
+        };
+        assert_eq!(
+            wrong(&["hubbub", "channel"]),
+            "unrecognized subcommand 'channel'; tip: a similar subcommand exists: 'channels' (--help tells more)"
+        );
+        assert_eq!(
+            wrong(&["hubbub", "who"]),
+            "the following required arguments were not provided: <CHANNEL> (--help tells more)"
+        );
     }
 
     #[test]

@@ -19,12 +19,13 @@ Examples:
   hubbub whois                 (this connection)")]
 pub struct WhoisArgs {
     /// The client; NAME@SERVER is exact in a cluster
-    name: Option<String>,
+    #[arg(value_name = "NAME")]
+    client: Option<String>,
 }
 
 /// `hubbub whois`
 pub async fn whois(globals: &Globals, args: WhoisArgs) -> Result<(), Failure> {
-    let (op, asked) = match args.name {
+    let (op, asked) = match args.client {
         Some(name) => ("whois", json!({ "name": name })),
         None => ("whoami", json!({})),
     };
@@ -184,11 +185,9 @@ pub async fn welcome(globals: &Globals, args: WelcomeArgs) -> Result<(), Failure
         globals.become_operator(&client).await?;
     }
     globals
-        .ask_on(client, "welcome", asked, |reply: &TextReply, out| {
-            if !reply.text.is_empty() {
-                out.text(&format!("{}\n", shown(&reply.text)))?;
-            }
-            Ok(())
+        .ask_on(client, "welcome", asked, |reply: &TextReply, out| match reply.text.as_str() {
+            "" => out.text(&format!("{}\n", out.style.dim("no welcome is set"))),
+            text => out.text(&format!("{}\n", shown(text))),
         })
         .await
 }

@@ -67,7 +67,9 @@ pub async fn clients(globals: &Globals, args: ClientsArgs) -> Result<(), Failure
     }
     globals
         .ask("clients", asked, |list: &ClientsReply, out| {
-            print(out, &show::clients(&list.clients, out.style), "no clients", list.truncated)
+            // Whoever names a limit knows that there may be more.
+            let truncated = list.truncated && args.limit.is_none();
+            print(out, &show::clients(&list.clients, out.style), "no clients", truncated)
         })
         .await
 }
@@ -224,6 +226,7 @@ pub async fn services(globals: &Globals, _: ServicesArgs) -> Result<(), Failure>
 Examples:
   hubbub history ops
   hubbub history ops 5 --raw
+  hubbub history ops --since 10m
   hubbub history ops --json | jq -c '.messages[].data'")]
 pub struct HistoryArgs {
     /// The channel
@@ -231,8 +234,8 @@ pub struct HistoryArgs {
     /// How many of the last
     #[arg(value_name = "N")]
     limit: Option<u64>,
-    /// Only what is newer than this
-    #[arg(long, value_name = "SINCE")]
+    /// Only what came after this: a seq, a time such as 2026-05-01T09:30:00Z, or an age such as 10m
+    #[arg(long, value_name = "SEQ|TIME|AGE")]
     since: Option<String>,
     /// Print the payloads alone, as they are
     #[arg(long, conflicts_with = "json")]

@@ -22,12 +22,10 @@ mod table;
 mod template;
 mod terminal;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let exit = match async_io::block_on(cli::run(cli)) {
+    let exit = match cli::parse().and_then(|cli| async_io::block_on(cli::run(cli))) {
         Ok(exit) => exit,
         Err(failure) => {
             if !failure.message.is_empty() {

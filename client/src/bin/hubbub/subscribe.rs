@@ -28,8 +28,9 @@ Examples:
   hubbub sub --json 'builds.*' | jq -c .data
   hubbub sub jobs --group workers --exec './work.sh'
 
-In a pattern * stands for one token and > for all that follow. What is not a message (reconnects,
-gaps, notices) goes to standard error; with --json to standard output as objects of their own.
+In a pattern * stands for one token and > for all that follow. What is not a message goes to standard
+error; with --json, what tells that messages may be missing (gap, disconnected, reconnected) goes to
+standard output, as notices: jq 'select(.event == \"message\")' passes them over.
 With --timeout the command ends after that time with exit code 4, unless --count is reached before.
 
 --exec runs the command through sh, with the payload on its standard input and in its environment
@@ -150,12 +151,15 @@ impl Listener {
     }
 }
 
-/// An event, for the reader's information.
+/// An event, for the reader's information. As JSON it stands among the messages only if messages may
+/// be missing there.
 fn told(event: &Event) -> Option<Heard> {
     let (code, words) = show::event_as_notice(event)?;
-    let mut object = Vec::new();
-    json::push_notice(code, &words, &mut object);
-    Some(Heard::Aside(words, Some(object)))
+    let mut object = None;
+    if matches!(event, Event::Disconnected { .. } | Event::Reconnected { .. }) {
+        json::push_notice(code, &words, object.insert(Vec::new()));
+    }
+    Some(Heard::Aside(words, object))
 }
 
 async fn print(mut listener: Listener, count: Option<u64>) -> Result<(), Failure> {

@@ -37,7 +37,10 @@ fn read(ask: &Ask, raw: &RawValue) -> Result<Reply, serde_json::Error> {
         Op::Channels => Reply::Channels(serde_json::from_str(raw)?),
         Op::History => Reply::History(serde_json::from_str(raw)?),
         Op::Services => Reply::Services(serde_json::from_str(raw)?),
-        Op::Reverse | Op::Welcome => Reply::Text(serde_json::from_str(raw)?),
+        Op::Reverse | Op::Welcome => match serde_json::from_str::<hubbub_client::reply::TextReply>(raw)? {
+            none if ask.op == Op::Welcome && none.text.is_empty() => return done("no welcome is set".into()),
+            reply => Reply::Text(reply),
+        },
         Op::Ping => Reply::Pong(serde_json::from_str(raw)?),
         Op::Stats => Reply::Stats(serde_json::from_str(raw)?),
         // These three name what they are about, which JSON does not repeat.
@@ -57,7 +60,7 @@ fn read(ask: &Ask, raw: &RawValue) -> Result<Reply, serde_json::Error> {
             Reply::Request(reply)
         }
         Op::Create => return done(format!("created {}", ask.text("channel"))),
-        Op::Operator => return done("operator".into()),
+        Op::Operator => return done("you are an operator".into()),
         Op::Drain | Op::Shutdown => return done("draining".into()),
         // Done without words; or, for those that the terminal does itself, never asked.
         Op::Hello

@@ -165,7 +165,7 @@ impl Session {
                 let (service, requests) = self.services.swap_remove(at);
                 attempt(async move {
                     requests.unserve().await?;
-                    Ok(Outcome { lines: done(format!("no longer serving {service}")), ..Outcome::default() })
+                    Ok(Outcome { lines: done(format!("serving {service} no longer")), ..Outcome::default() })
                 })
             }
             Action::Respond { request_id, text } => {
@@ -176,7 +176,7 @@ impl Session {
                 let request = self.requests.remove(at).expect("the position was just found");
                 attempt(async move {
                     request.respond(text).await?;
-                    Ok(Outcome { lines: done("responded".into()), ..Outcome::default() })
+                    Ok(Outcome { lines: done(format!("responded to {request_id}")), ..Outcome::default() })
                 })
             }
             Action::Quiet(quiet) => {
