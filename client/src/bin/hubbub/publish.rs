@@ -193,7 +193,14 @@ pub fn payload(text: &str, json: bool) -> Result<Outgoing<'_>, serde_json::Error
 
 /// What to say of a text that should have been JSON.
 pub fn not_json(what: &str, error: &serde_json::Error) -> Failure {
-    Failure::local(format!("{what} is not valid JSON: {error}"))
+    let words = error.to_string();
+    // serde names a line and a column of the text; the text may be one line of many itself.
+    let words = words.split(" at line ").next().unwrap_or_default();
+    let place = match error.line() {
+        0 | 1 => format!("column {}", error.column()),
+        line => format!("line {line}, column {}", error.column()),
+    };
+    Failure::local(format!("{what} is not valid JSON: {words} at {place}"))
 }
 
 /// Sends messages without waiting for each, and keeps count.
@@ -405,5 +412,7 @@ mod tests {
         assert_eq!(written("{\"a\": 1}", true).as_deref(), Some(r#"{"a":1}"#));
         assert_eq!(written("{", true), None);
         assert_eq!(written("1 2", true), None);
+        let wrong = payload("{\"a\" 1}", true).err().map(|e| not_json("line 7", &e).message);
+        assert_eq!(wrong.as_deref(), Some("line 7 is not valid JSON: expected `:` at column 6"));
     }
 }
