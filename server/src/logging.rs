@@ -4,7 +4,10 @@
 //! panics when it is closed (`hubbubd | head -1`). So it is given a pipe of this process instead of
 //! the real one:
 //!
-//!     log::info!(…) → femme → pipe → reader thread: one event, one line → bounded queue → writer thread → real output
+//! ```text
+//! log::info!(…) → femme → pipe → reader thread: one event, one line
+//!               → bounded queue → writer thread → real output
+//! ```
 //!
 //! The reader always reads; what the writer cannot pass on is dropped, counted, and told in one line.
 //! `main` starts this first and finishes it last; nobody else touches standard output while serving.
