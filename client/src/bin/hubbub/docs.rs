@@ -74,7 +74,7 @@ fn write_all(command: Command, folder: &Path) -> Result<(), Failure> {
 
 fn page(command: Command) -> Result<Vec<u8>, Failure> {
     let mut page = Vec::new();
-    Man::new(command).render(&mut page)?;
+    Man::new(command).source(concat!("hubbub ", env!("CARGO_PKG_VERSION"))).render(&mut page)?;
     Ok(page)
 }
 

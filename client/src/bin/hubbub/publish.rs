@@ -15,7 +15,7 @@ use async_io::Timer;
 use chrono::Utc;
 use clap::Args;
 use futures::{FutureExt, StreamExt};
-use hubbub_client::{Client, Event, Events};
+use hubbub_client::{Client, Error, Event, Events};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::io::{IsTerminal, Read, Write};
@@ -137,13 +137,18 @@ async fn publish_lines(globals: &Globals, args: &PubArgs) -> Result<(), Failure>
     let input = lines::of_stdin();
     let mut number = 0u64;
     loop {
-        // The hub is asked for its word, and the reader of the progress line told, while nothing comes.
         let batch = match input.try_recv() {
             Ok(batch) => batch,
-            Err(_) => match input.recv().await {
-                Ok(batch) => batch,
-                Err(_) => break,
-            },
+            Err(_) => {
+                // Nothing to send for the moment: a time to learn how it stands.
+                publisher.flush().await?;
+                let batch = futures::select_biased! {
+                    batch = input.recv().fuse() => batch,
+                    failure = publisher.trouble().fuse() => return Err(failure),
+                };
+                let Ok(batch) = batch else { break };
+                batch
+            }
         };
         for line in publisher.or_all_before(batch).await? {
             number += 1;
@@ -152,7 +157,7 @@ async fn publish_lines(globals: &Globals, args: &PubArgs) -> Result<(), Failure>
             }
             if let Err(e) = payload(&line, globals.json) {
                 let wrong = not_json(&format!("line {number} of standard input"), &e);
-                publisher.or_all_before::<()>(Err(wrong)).await?;
+                return publisher.or_all_before(Err(wrong)).await;
             }
             publisher.push(&line, &args.headers).await?;
             if let Some(interval) = args.interval {
@@ -268,9 +273,12 @@ impl<'a> Publisher<'a> {
         if let Some(reply) = self.reply {
             message = message.reply(reply);
         }
-        let outcome = message.forget().await;
-        outcome.map_err(|e| self.so_far(e.into()))?;
-        self.sent += 1;
+        match message.forget().await {
+            Ok(()) => self.sent += 1,
+            // Not sent at all: what was sent before it is still to be accepted.
+            Err(e @ Error::Refused(_)) => return self.or_all_before(Err(e.into())).await,
+            Err(e) => return Err(self.so_far(e.into())),
+        }
         if self.sent % CHECK_EVERY == 0 {
             self.check()?;
             self.progress.tick(self.sent);
@@ -279,6 +287,19 @@ impl<'a> Publisher<'a> {
             self.flush().await?;
         }
         Ok(())
+    }
+
+    /// Waits for something to go wrong.
+    async fn trouble(&mut self) -> Failure {
+        loop {
+            let failure = match self.events.next().await {
+                Some(Event::Refused(refusal)) => refusal.into(),
+                Some(Event::Disconnected { why }) => Error::Disconnected { why }.into(),
+                None => Failure::new(Exit::NoConnection, "the connection ended"),
+                Some(_) => continue,
+            };
+            return self.so_far(failure);
+        }
     }
 
     /// Whether the hub refused something of what was sent.
@@ -341,15 +362,11 @@ impl<'a> Publisher<'a> {
     fn so_far(&mut self, mut failure: Failure) -> Failure {
         self.progress.clear();
         if self.sent > 0 {
+            let sent = show::count(self.sent, "message");
             let accepted = match failure.exit {
-                Exit::Refused => {
-                    format!("; sent before it was noticed: {}", show::count(self.sent, "message"))
-                }
-                _ => format!(
-                    "; of {} at least {} were accepted",
-                    show::count(self.sent, "message"),
-                    self.confirmed
-                ),
+                Exit::Refused => format!("; sent before it was noticed: {sent}"),
+                _ if self.confirmed == self.sent => format!("; accepted before it: {sent}"),
+                _ => format!("; of {sent} at least {} were accepted", self.confirmed),
             };
             failure.message.push_str(&accepted);
         }
