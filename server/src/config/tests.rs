@@ -8,7 +8,7 @@ fn around(variables: &[(&str, &str)]) -> Surroundings {
     Surroundings {
         environment: variables.iter().map(|(key, value)| (key.into(), value.into())).collect(),
         host_name: "box.example".into(),
-        temp_dir: "/tmp".into(),
+        temp_dir: "/passing".into(),
         user: 1000,
         on_terminal: false,
         descriptors: Some(1024),
@@ -183,7 +183,7 @@ fn the_data_folder() {
     assert_eq!(dir(&[("HOME", "/h"), ("XDG_DATA_HOME", "/x")]), Path::new("/x/hubbub"));
     assert_eq!(dir(&[("HOME", "/h"), ("XDG_DATA_HOME", "relative")]), Path::new("/h/.local/share/hubbub"));
     let Loaded { config, warnings, passing_data_dir, .. } = loaded(&[], &[]).unwrap();
-    assert_eq!((config.data_dir.as_path(), passing_data_dir), (Path::new("/tmp/hubbub-1000"), true));
+    assert_eq!((config.data_dir.as_path(), passing_data_dir), (Path::new("/passing/hubbub-1000"), true));
     assert!(warnings[0].contains("--data-dir"), "{warnings:?}");
     let Loaded { config, warnings, passing_data_dir, .. } = loaded(&["--data-dir", "/d"], &[]).unwrap();
     assert!(!passing_data_dir);
