@@ -63,7 +63,7 @@ pub fn event(event: &Event, style: Style) -> Option<String> {
         Event::Notice(notice) => star(&notice.message),
         Event::Refused(refusal) => Some(style.bad(&format!("error {}", shown(&refusal.to_string())))),
         Event::Closing(closing) => star(&format!("closing: {}", closing.why)),
-        Event::Disconnected { why } => star(&format!("disconnected: {why}; connecting again")),
+        Event::Disconnected { why } => star(&format!("disconnected: {why}")),
         Event::Reconnected { name, server } => star(&format!("connected again to {server} as {name}")),
         Event::Lost(n) => star(&format!("{} not shown", count(*n, "event"))),
         // Told where the messages are missing: by the subscription.

@@ -76,7 +76,11 @@ impl Script {
 
     /// Shows what the hub sent until it has answered to the last word.
     async fn finish(&mut self) -> Result<(), Failure> {
-        self.session.flush().await?;
+        match self.session.flush().await {
+            // It was asked to.
+            Err(_) if self.session.is_draining() => {}
+            flushed => flushed?,
+        }
         loop {
             let arrived = self.session.batch_now();
             if arrived.is_empty() {
@@ -89,7 +93,7 @@ impl Script {
     fn show(&mut self, arrived: &[u8]) -> Result<(), Failure> {
         self.out.bytes(arrived)?;
         self.out.flush()?;
-        if self.session.is_ended() {
+        if self.session.is_ended() && !self.session.is_draining() {
             return Err(Failure::new(Exit::NoConnection, "the connection ended"));
         }
         Ok(())

@@ -41,6 +41,8 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
     let mut prompt = session.prompt();
     let (mut readline, writer) = Readline::new(prompt.clone()).map_err(unusable)?;
     readline.set_history_entries(earlier);
+    // A line that is given up goes; one that is sent stays, since its echo does not come back.
+    readline.should_print_line_on(true, false);
     let mut screen = Screen { writer };
     let greeting = format!("* {} {}; /help lists the commands, Ctrl-D quits", server.server, server.version);
     screen.line(&style.dim(&shown(&greeting)));

@@ -47,6 +47,7 @@ pub struct Session {
     current: Option<String>,
     quiet: bool,
     operator: bool,
+    draining: bool,
     ended: bool,
 }
 
@@ -70,6 +71,7 @@ enum Change {
     Joined(Pattern, Subscription),
     Serving(String, Requests),
     Operator,
+    Draining,
 }
 
 /// What to do next with a line.
@@ -98,6 +100,7 @@ impl Session {
             current: None,
             quiet: false,
             operator: false,
+            draining: false,
             ended: false,
         }
     }
@@ -114,6 +117,11 @@ impl Session {
     /// Whether the connection is gone for good.
     pub fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether the hub was told from here to send everybody away.
+    pub fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// Whether a plain line's success goes without saying: a person sees what was typed.
@@ -297,8 +305,10 @@ impl Session {
                 _ => push_reply(&ask, &reply, &mut outcome.lines)
                     .map_err(|e| Error::BadReply(e.to_string()))?,
             }
-            if ask.op == Op::Operator {
-                outcome.changes.push(Change::Operator);
+            match ask.op {
+                Op::Operator => outcome.changes.push(Change::Operator),
+                Op::Drain | Op::Shutdown => outcome.changes.push(Change::Draining),
+                _ => {}
             }
             Ok(outcome)
         })
@@ -314,6 +324,7 @@ impl Session {
                     self.services.push((service, requests));
                 }
                 Change::Operator => self.operator = true,
+                Change::Draining => self.draining = true,
             }
         }
         self.settle_current();
