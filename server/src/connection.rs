@@ -85,6 +85,8 @@ impl Connection {
                 rt::sleep(BREAK).await;
             }
         }
+        // Where the writer found the connection broken, nobody has told the hub yet.
+        self.leave("connection reset").await;
     }
 
     /// One read, and the commands in it.
@@ -136,6 +138,10 @@ impl Connection {
                 answered.await;
             }
         }
+        self.leave(reason).await;
+    }
+
+    async fn leave(&mut self, reason: &'static str) {
         let mut batch = Batch::new(Now::read());
         self.session.left(reason, &self.hub, &mut batch);
         deliver(&self.hub, batch).await;

@@ -117,7 +117,7 @@ async fn watch_signals(mut signals: Signals, hub: Arc<Hub>, within: Duration) {
     while let Some(Ok(signal)) = signals.next().await {
         if hub.drain_asked().is_some() {
             log::warn!(signal:? = signal; "told twice to stop: ending at once");
-            log::logger().flush();
+            crate::logging::finish();
             std::process::exit(1);
         }
         log::info!(signal:? = signal; "told to stop");

@@ -45,7 +45,8 @@ pub struct Session {
     pub heartbeat: Option<Duration>,
     missed: u8,
     phase: Phase,
-    last_byte: Instant,
+    /// When a byte came, or a ping was sent.
+    last_sign: Instant,
     decoder: Decoder,
     /// The channel that it published to last.
     last_channel: Option<Arc<Channel>>,
@@ -78,7 +79,7 @@ impl Session {
             heartbeat: None,
             missed: 0,
             phase: Phase::Silent,
-            last_byte: now.instant,
+            last_sign: now.instant,
             decoder: Decoder::default(),
             last_channel: None,
             ended: false,
@@ -92,7 +93,7 @@ impl Session {
 
     /// Reads what is unread, runs the commands in it, and returns how many bytes were used.
     pub fn handle(&mut self, hub: &Hub, batch: &mut Batch, unread: &[u8]) -> usize {
-        self.last_byte = batch.now.instant;
+        self.last_sign = batch.now.instant;
         self.missed = 0;
         if self.phase == Phase::Silent && !unread.is_empty() {
             self.phase = Phase::Waiting;
@@ -142,9 +143,9 @@ impl Session {
     /// When [`Session::on_time`] wants to be called, if nothing is read before.
     pub fn deadline(&self, hub: &Hub) -> Option<Instant> {
         match self.phase {
-            Phase::Silent => Some(self.last_byte + GREETING_DELAY),
+            Phase::Silent => Some(self.last_sign + GREETING_DELAY),
             Phase::Waiting => Some(self.client.connected.instant + idle_timeout(hub)),
-            Phase::Ready => self.heartbeat.map(|every| self.last_byte + every * (u32::from(self.missed) + 1)),
+            Phase::Ready => self.heartbeat.map(|every| self.last_sign + every),
         }
     }
 
@@ -164,7 +165,9 @@ impl Session {
                 self.end(Farewell::Sent(Refusal::new(Code::Timeout, message), 0), hub, batch);
             }
             Phase::Ready => {
+                // Each ping is given its time from when it was sent, also after a pause of the hub.
                 self.missed += 1;
+                self.last_sign = batch.now.instant;
                 hub.tell(&self.client, &Out::Ping, 0, batch);
             }
         }
@@ -275,7 +278,7 @@ impl Session {
         if let Some(last) = self.last_channel.as_ref().filter(|c| *c.name == *bare) {
             return Ok(last.clone());
         }
-        if name.starts_with('$') && !name.starts_with("$inbox.") {
+        if bare.starts_with('$') && !bare.starts_with("$inbox.") {
             channel_str(name)?;
             let message =
                 "channels that start with $ belong to the hub; only $inbox channels may be published to";
