@@ -19,10 +19,14 @@ use hubbub_shared::encoding::escape::shown;
 use rustyline_async::{Readline, ReadlineError, ReadlineEvent, SharedWriter};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
+use std::time::{Duration, Instant};
 
 /// Messages that the library keeps while the terminal is behind. Ten times its default: a person
 /// scrolls back.
 const QUEUE: usize = 1_000_000;
+
+/// Within what time a second Ctrl-C belongs to the first. A guess.
+const TWICE: Duration = Duration::from_secs(2);
 
 /// A future that says whether other lines wait for it.
 type Doing = LocalBoxFuture<'static, (bool, Outcome)>;
@@ -53,7 +57,7 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
     if alone {
         doing.push(session.join(&args.join).map(|outcome| (true, outcome)).boxed_local());
     }
-    let mut interrupted = false;
+    let mut interrupted: Option<Instant> = None;
     let exit = 'talk: loop {
         while !alone {
             let Some(line) = lines.pop_front() else { break };
@@ -79,15 +83,15 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
             _ = signals.next() => break Exit::Done,
             key = readline.readline().fuse() => match key {
                 Ok(ReadlineEvent::Line(line)) => {
-                    interrupted = false;
+                    interrupted = None;
                     if !is_secret(&line) {
                         readline.add_history_entry(line.clone());
                     }
                     history.add(&line);
                     lines.push_back(line);
                 }
-                Ok(ReadlineEvent::Interrupted) if !interrupted => {
-                    interrupted = true;
+                Ok(ReadlineEvent::Interrupted) if !interrupted.is_some_and(|at| at.elapsed() < TWICE) => {
+                    interrupted = Some(Instant::now());
                     screen.line(&style.dim("* Ctrl-C once more quits"));
                 }
                 Ok(ReadlineEvent::Interrupted | ReadlineEvent::Eof) => break Exit::Done,
