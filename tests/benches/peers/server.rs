@@ -75,7 +75,7 @@ impl Server {
     pub fn log_tail(&self) -> String {
         let log = std::fs::read(self.dir.path().join("log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        let lines: Vec<_> = log.lines().rev().take(3).collect();
+        let lines: Vec<_> = log.lines().rev().filter(|l| !l.trim().is_empty()).take(4).collect();
         let tail = lines.into_iter().rev().collect::<Vec<_>>().join(" | ");
         format!("the server's log ends with: {tail:?}")
     }

@@ -69,7 +69,7 @@ pub struct Stream {
     /// With one channel all of them receive everything; with more, each has its share of them.
     pub subscribers: usize,
     pub payload: usize,
-    /// Bytes of payload in flight for each publisher (and each subscriber of its channel).
+    /// Bytes in flight for each publisher, and so for each subscriber of its channel.
     pub window: usize,
 }
 
@@ -89,7 +89,7 @@ const PAYLOAD: usize = 128;
 /// Two of a server's larger reads.
 const WINDOW: usize = 128 << 10;
 /// The same for all sizes of a series, small enough for the largest.
-const SERIES_WINDOW: usize = 6 << 10;
+const SERIES_WINDOW: usize = 8 << 10;
 
 const fn stream(
     key: &'static str,

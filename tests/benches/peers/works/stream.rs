@@ -8,11 +8,16 @@ use crate::script::Script;
 use anyhow::{ensure, Result};
 use std::time::{Duration, Instant};
 
-/// Bytes of payload in flight in all, at the most: what the slowest server delivers in a few seconds.
-const MAX_IN_FLIGHT: usize = 64 << 20;
+/// Deliveries and bytes of payload in flight in all, at the most: what the slowest server delivers in
+/// a few seconds.
+const MAX_DELIVERIES: usize = 1 << 19;
+const MAX_BYTES: usize = 64 << 20;
 
 /// Messages in flight at least, for each publisher.
 const MIN_MESSAGES: usize = 4;
+
+/// What a message is taken to have beside its payload, where bytes in flight become messages.
+const OVERHEAD: usize = 64;
 
 /// Messages given to a publisher's socket before the others and the replies have their turn.
 const TURN: u64 = 4096;
@@ -91,8 +96,8 @@ impl Bench<'_> {
         let framing = dialect.framing(&channel(0), work.payload);
         let counter = |_| Counter::new(framing, work.publishers);
         let fan = if shared { work.subscribers as u64 } else { 1 };
-        let window = (work.window / work.payload).max(MIN_MESSAGES) * work.publishers;
-        let bound = (window as u64 * fan).min((MAX_IN_FLIGHT / work.payload) as u64).max(fan);
+        let window = (work.window / (work.payload + OVERHEAD)).max(MIN_MESSAGES) * work.publishers;
+        let bound = (window as u64 * fan).min(MAX_DELIVERIES.min(MAX_BYTES / work.payload) as u64).max(fan);
         Ok(State {
             scripts: (0..work.publishers).map(script).collect(),
             counters: (0..work.subscribers).map(counter).collect(),
