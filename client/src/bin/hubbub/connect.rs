@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+/// The hub's usual port.
+const PORT: u16 = 7411;
+
 /// What becomes of a lost connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
@@ -32,7 +35,7 @@ impl Globals {
         lost: Lost,
         more: impl FnOnce(Options) -> Options,
     ) -> Result<Client, Failure> {
-        let mut options = Options::from_servers(&self.server)
+        let mut options = Options::from_servers(&with_ports(&self.server))
             .agent(concat!("hubbub ", env!("CARGO_PKG_VERSION")))
             .reconnect(lost == Lost::Reconnect);
         if let Some(name) = &self.name {
@@ -109,6 +112,16 @@ impl Globals {
     }
 }
 
+/// A list of addresses in which the hub's usual port stands where none was named.
+fn with_ports(servers: &str) -> String {
+    let with_port = |addr: &str| match addr {
+        "" => String::new(),
+        addr if addr.contains(':') => addr.to_owned(),
+        host => format!("{host}:{PORT}"),
+    };
+    servers.split(',').map(|addr| with_port(addr.trim())).collect::<Vec<_>>().join(",")
+}
+
 fn read_token(path: &Path) -> Result<String, Failure> {
     match std::fs::read_to_string(path) {
         Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
@@ -147,6 +160,12 @@ pub fn read<T: DeserializeOwned>(reply: &RawValue) -> Result<T, Failure> {
 mod tests {
     use super::*;
     use crate::exit::Exit;
+
+    #[test]
+    fn the_usual_port_need_not_be_named() {
+        assert_eq!(with_ports("alpha, beta:1,[::1]:2"), "alpha:7411,beta:1,[::1]:2");
+        assert_eq!(with_ports(""), "");
+    }
 
     #[test]
     fn the_data_folder_follows_xdg() {

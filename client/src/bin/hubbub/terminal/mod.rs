@@ -1,8 +1,9 @@
 //! `hubbub` without a subcommand: a person at a terminal, or a script that pipes the same commands
-//! in. `line.rs` says what a line means, `session.rs` does it, `screen.rs` and `piped.rs` are the two
-//! shells around them.
+//! in. `line.rs` says what a line means, `session.rs` does it, `inbox.rs` gathers what arrives;
+//! `screen.rs` and `piped.rs` are the two shells around them.
 
 mod history;
+mod inbox;
 mod line;
 mod piped;
 mod reply;

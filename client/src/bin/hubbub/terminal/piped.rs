@@ -40,7 +40,7 @@ impl Script {
         loop {
             let batch = futures::select_biased! {
                 batch = input.recv().fuse() => batch,
-                arrived = self.session.next_batch().fuse() => {
+                arrived = self.session.inbox.next_batch().fuse() => {
                     self.show(&arrived)?;
                     continue;
                 }
@@ -61,7 +61,7 @@ impl Script {
         let mut outcome = loop {
             futures::select_biased! {
                 outcome = (&mut doing).fuse() => break outcome,
-                arrived = self.session.next_batch().fuse() => self.show(&arrived)?,
+                arrived = self.session.inbox.next_batch().fuse() => self.show(&arrived)?,
             }
         };
         self.session.apply(&mut outcome);
@@ -82,7 +82,7 @@ impl Script {
             flushed => flushed?,
         }
         loop {
-            let arrived = self.session.batch_now();
+            let arrived = self.session.inbox.batch_now();
             if arrived.is_empty() {
                 return Ok(());
             }
@@ -93,7 +93,7 @@ impl Script {
     fn show(&mut self, arrived: &[u8]) -> Result<(), Failure> {
         self.out.bytes(arrived)?;
         self.out.flush()?;
-        if self.session.is_ended() && !self.session.is_draining() {
+        if self.session.inbox.is_ended() && !self.session.is_draining() {
             return Err(Failure::new(Exit::NoConnection, "the connection ended"));
         }
         Ok(())

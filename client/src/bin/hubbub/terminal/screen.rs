@@ -33,8 +33,7 @@ type Doing = LocalBoxFuture<'static, (bool, Outcome)>;
 
 /// Talks until the person ends it.
 pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure> {
-    // What a person types stays on the screen, so it need not come back.
-    let client = globals.connect_with(Lost::Reconnect, |o| o.echo(false).queue(QUEUE)).await?;
+    let client = globals.connect_with(Lost::Reconnect, |o| o.queue(QUEUE)).await?;
     let server = client.server();
     let style = Style::of(&std::io::stdout());
     let mut session = Session::new(client, globals, Marked::BySlash, style);
@@ -45,7 +44,7 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
     let mut prompt = session.prompt();
     let (mut readline, writer) = Readline::new(prompt.clone()).map_err(unusable)?;
     readline.set_history_entries(earlier);
-    // A line that is given up goes; one that is sent stays, since its echo does not come back.
+    // A line that is given up goes; one that is sent stays, since its echo is not shown.
     readline.should_print_line_on(true, false);
     let mut screen = Screen { writer };
     let greeting = format!("* {} {}; /help lists the commands, Ctrl-D quits", server.server, server.version);
@@ -70,7 +69,7 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
                 }
             }
         }
-        if session.is_ended() {
+        if session.inbox.is_ended() {
             screen.line(&style.bad("the connection ended"));
             break Exit::NoConnection;
         }
@@ -90,7 +89,7 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
                     history.add(&line);
                     lines.push_back(line);
                 }
-                Ok(ReadlineEvent::Interrupted) if !interrupted.is_some_and(|at| at.elapsed() < TWICE) => {
+                Ok(ReadlineEvent::Interrupted) if interrupted.is_none_or(|at| at.elapsed() >= TWICE) => {
                     interrupted = Some(Instant::now());
                     screen.line(&style.dim("* Ctrl-C once more quits"));
                 }
@@ -102,7 +101,7 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
                 session.apply(&mut outcome);
                 screen.outcome(&outcome, style);
             }
-            batch = session.next_batch().fuse() => screen.show(&batch),
+            batch = session.inbox.next_batch().fuse() => screen.show(&batch),
         }
     };
     let _ = readline.flush();

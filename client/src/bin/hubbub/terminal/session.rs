@@ -1,37 +1,30 @@
-//! What both shells of the terminal share: the subscriptions and services of one connection, doing
-//! what a line says, and gathering what arrives. It owns no input and no output: it gives out bytes.
+//! What both shells of the terminal share: one connection, the channel that is talked to, and doing
+//! what a line says. It owns no input and no output: it gives out bytes.
 
+use super::inbox::Inbox;
 use super::line::{channel_of, interpret, Action, Ask, Marked};
 use super::reply::{push_done, push_reply};
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
 use crate::output::Form;
-use crate::show;
 use crate::style::Style;
 use futures::future::LocalBoxFuture;
-use futures::{FutureExt, Stream, StreamExt};
-use hubbub_client::{
-    Client, Delivery, Error, Event, Events, IncomingRequest, Refusal, Requests, Subscription,
-};
+use futures::{FutureExt, TryFutureExt};
+use hubbub_client::{Client, Error, Refusal, Requests, Subscription};
 use hubbub_shared::command::Op;
 use hubbub_shared::encoding::escape::shown;
-use hubbub_shared::encoding::{json, text, Payload};
+use hubbub_shared::encoding::{json, text};
 use hubbub_shared::limits::DEFAULT_REQUEST_TIMEOUT;
 use hubbub_shared::names::Pattern;
 use hubbub_shared::refusal::Code;
 use serde_json::json;
 use serde_json::value::RawValue;
-use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-/// Bytes of one batch. A guess: some screens full, written in a few milliseconds, so that keys are
-/// looked at often enough.
-const MAX_BATCH: usize = 64 << 10;
-/// Requests to services offered here that wait for `/respond`. A guess; the oldest go, and their
-/// callers are told.
-const MAX_OPEN_REQUESTS: usize = 1_000;
+/// What the hub's own help does not know.
+const HELP: &str = "\
+* here each command has a / before it; everything else is said to the channel in the prompt
+* /join CHANNEL changes that channel, // starts a text with a slash, Ctrl-D quits
+";
 
 /// One connection and what is kept for it.
 pub struct Session {
@@ -39,22 +32,11 @@ pub struct Session {
     globals: Globals,
     marked: Marked,
     form: Form,
-    style: Style,
-    events: Events,
-    rooms: Vec<Room>,
-    services: Vec<(String, Requests)>,
-    requests: VecDeque<IncomingRequest>,
+    /// What arrives.
+    pub inbox: Inbox,
     current: Option<String>,
     quiet: bool,
-    operator: bool,
     draining: bool,
-    ended: bool,
-}
-
-/// One pattern that is subscribed to.
-struct Room {
-    pattern: Pattern,
-    subscription: Subscription,
 }
 
 /// What came of a line.
@@ -70,7 +52,6 @@ pub struct Outcome {
 enum Change {
     Joined(Pattern, Subscription),
     Serving(String, Requests),
-    Operator,
     Draining,
 }
 
@@ -87,21 +68,16 @@ pub enum Started {
 impl Session {
     /// A session on a connection.
     pub fn new(client: Client, globals: &Globals, marked: Marked, style: Style) -> Self {
+        let form = globals.form(false);
         Session {
-            events: client.events(),
+            inbox: Inbox::new(client.clone(), form, style, marked == Marked::BySlash),
             client,
             globals: globals.clone(),
             marked,
-            form: globals.form(false),
-            style,
-            rooms: Vec::new(),
-            services: Vec::new(),
-            requests: VecDeque::new(),
+            form,
             current: None,
             quiet: false,
-            operator: false,
             draining: false,
-            ended: false,
         }
     }
 
@@ -112,11 +88,6 @@ impl Session {
             Some(channel) => format!("{name}@{channel}> "),
             None => format!("{name}> "),
         }
-    }
-
-    /// Whether the connection is gone for good.
-    pub fn is_ended(&self) -> bool {
-        self.ended
     }
 
     /// Whether the hub was told from here to send everybody away.
@@ -155,41 +126,32 @@ impl Session {
             Action::Part { patterns } => self.unsubscribe(patterns),
             Action::Serve { service, about } => {
                 let client = self.client.clone();
+                let lines = self.done(format!("serving {service}; answer with /respond REQUEST_ID TEXT"));
                 attempt(async move {
                     let requests = client.serve(&service, &about).await?;
-                    let lines = done(format!("serving {service}; answer with /respond REQUEST_ID TEXT"));
-                    Ok(Outcome {
-                        lines,
-                        changes: vec![Change::Serving(service, requests)],
-                        ..Outcome::default()
-                    })
+                    let changes = vec![Change::Serving(service, requests)];
+                    Ok(Outcome { lines, changes, ..Outcome::default() })
                 })
             }
             Action::Unserve { service } => {
-                let Some(at) = self.services.iter().position(|(name, _)| *name == service) else {
+                let Some(requests) = self.inbox.unserve(&service) else {
                     let message = format!("{service} is not offered here");
                     return refused(Refusal::new(Code::NoSuchService, message));
                 };
-                let (service, requests) = self.services.swap_remove(at);
-                attempt(async move {
-                    requests.unserve().await?;
-                    Ok(Outcome { lines: done(format!("serving {service} no longer")), ..Outcome::default() })
-                })
+                let lines = self.done(format!("serving {service} no longer"));
+                attempt(requests.unserve().map_ok(|()| Outcome { lines, ..Outcome::default() }))
             }
             Action::Respond { request_id, text } => {
-                let Some(at) = self.requests.iter().position(|r| r.request_id == request_id) else {
+                let Some(request) = self.inbox.take_request(&request_id) else {
                     let message = format!("there is no open request {request_id}");
                     return refused(Refusal::bad_argument(message));
                 };
-                let request = self.requests.remove(at).expect("the position was just found");
-                attempt(async move {
-                    request.respond(text).await?;
-                    Ok(Outcome { lines: done(format!("responded to {request_id}")), ..Outcome::default() })
-                })
+                let lines = self.done(format!("responded to {request_id}"));
+                attempt(request.respond(text).map_ok(|()| Outcome { lines, ..Outcome::default() }))
             }
             Action::Quiet(quiet) => {
                 self.quiet = quiet;
-                let lines = done(format!("quiet {}", if quiet { "on" } else { "off" }));
+                let lines = self.done(format!("quiet {}", if quiet { "on" } else { "off" }));
                 async { Outcome { lines, ..Outcome::default() } }.boxed_local()
             }
             Action::Ask(ask) => self.ask(ask),
@@ -218,7 +180,8 @@ impl Session {
         if let Some(channel) = channel_of(&patterns) {
             self.current = Some(channel.as_str().to_owned());
         }
-        let new: Vec<Pattern> = patterns.iter().filter(|p| !self.is_joined(p)).cloned().collect();
+        let new: Vec<Pattern> =
+            patterns.iter().filter(|p| !self.inbox.is_joined(p.as_str())).cloned().collect();
         let (client, form) = (self.client.clone(), self.form);
         async move {
             let mut outcome = Outcome::default();
@@ -239,10 +202,10 @@ impl Session {
                 }
             }
             if !joined.is_empty() {
-                match form {
-                    Form::Json => outcome.lines = format!("{}\n", json!({ "channels": joined })).into_bytes(),
-                    _ => outcome.lines = done(format!("subscribed to {}", joined.join(" "))),
-                }
+                outcome.lines = match form {
+                    Form::Json => format!("{}\n", json!({ "channels": joined })).into_bytes(),
+                    _ => done(form, format!("subscribed to {}", joined.join(" "))),
+                };
             }
             outcome
         }
@@ -252,8 +215,8 @@ impl Session {
     fn unsubscribe(&mut self, patterns: Vec<Pattern>) -> LocalBoxFuture<'static, Outcome> {
         let (mut left, mut failures) = (Vec::new(), Vec::new());
         for pattern in patterns {
-            match self.rooms.iter().position(|room| room.pattern == pattern) {
-                Some(at) => left.push(self.rooms.remove(at)),
+            match self.inbox.leave(&pattern) {
+                Some(subscription) => left.push((pattern, subscription)),
                 None => {
                     let message = format!("you are not subscribed to {pattern}");
                     failures.push(Refusal::new(Code::NotSubscribed, message).into());
@@ -261,17 +224,18 @@ impl Session {
             }
         }
         self.settle_current();
+        let form = self.form;
         async move {
             let mut outcome = Outcome { failures, ..Outcome::default() };
             let mut names = Vec::new();
-            for room in left {
-                match room.subscription.unsubscribe().await {
-                    Ok(()) => names.push(room.pattern.to_string()),
+            for (pattern, subscription) in left {
+                match subscription.unsubscribe().await {
+                    Ok(()) => names.push(pattern.to_string()),
                     Err(e) => outcome.failures.push(e.into()),
                 }
             }
             if !names.is_empty() {
-                outcome.lines = done(format!("unsubscribed from {}", names.join(" ")));
+                outcome.lines = done(form, format!("unsubscribed from {}", names.join(" ")));
             }
             outcome
         }
@@ -281,13 +245,13 @@ impl Session {
     fn ask(&self, ask: Ask) -> LocalBoxFuture<'static, Outcome> {
         let (client, globals) = (self.client.clone(), self.globals.clone());
         let (form, silent) = (self.form, self.quiet && ask.op == Op::Publish);
+        let helps = self.marked == Marked::BySlash;
         // Whoever has the token at hand need not say it; for others the hub's refusal is the answer.
-        let token = globals.operator_token().ok().filter(|_| ask.operator && !self.operator);
+        let token = globals.operator_token().ok().filter(|_| ask.operator);
         attempt(async move {
             let mut outcome = Outcome::default();
             if let Some(token) = token {
                 let _: Box<RawValue> = client.command("operator", json!({ "token": token })).await?;
-                outcome.changes.push(Change::Operator);
             }
             let reply: Box<RawValue> = match ask.op {
                 Op::Request => {
@@ -302,13 +266,16 @@ impl Session {
             match form {
                 _ if silent => {}
                 Form::Json => outcome.lines = format!("{}\n", json::compact(reply.get())).into_bytes(),
-                _ => push_reply(&ask, &reply, &mut outcome.lines)
-                    .map_err(|e| Error::BadReply(e.to_string()))?,
+                _ => {
+                    let shown = push_reply(&ask, &reply, &mut outcome.lines);
+                    shown.map_err(|e| Error::BadReply(e.to_string()))?;
+                    if helps && ask.op == Op::Help && ask.args.is_empty() {
+                        outcome.lines.extend_from_slice(HELP.as_bytes());
+                    }
+                }
             }
-            match ask.op {
-                Op::Operator => outcome.changes.push(Change::Operator),
-                Op::Drain | Op::Shutdown => outcome.changes.push(Change::Draining),
-                _ => {}
+            if matches!(ask.op, Op::Drain | Op::Shutdown) {
+                outcome.changes.push(Change::Draining);
             }
             Ok(outcome)
         })
@@ -318,136 +285,23 @@ impl Session {
     pub fn apply(&mut self, outcome: &mut Outcome) {
         for change in outcome.changes.drain(..) {
             match change {
-                Change::Joined(pattern, subscription) => self.rooms.push(Room { pattern, subscription }),
-                Change::Serving(service, requests) => {
-                    self.services.retain(|(name, _)| *name != service);
-                    self.services.push((service, requests));
-                }
-                Change::Operator => self.operator = true,
+                Change::Joined(pattern, subscription) => self.inbox.join(pattern, subscription),
+                Change::Serving(service, requests) => self.inbox.serve(service, requests),
                 Change::Draining => self.draining = true,
             }
         }
         self.settle_current();
     }
 
-    fn is_joined(&self, pattern: &Pattern) -> bool {
-        self.rooms.iter().any(|room| room.pattern == *pattern)
-    }
-
     /// The channel to talk to is one that is joined: the one that was named last, else the newest.
     fn settle_current(&mut self) {
-        let joined = |name: &str| self.rooms.iter().any(|room| room.pattern.as_str() == name);
-        if !self.current.as_deref().is_some_and(joined) {
-            let newest = self.rooms.iter().rev().find_map(|room| room.pattern.to_channel());
-            self.current = newest.map(|channel| channel.as_str().to_owned());
+        if !self.current.as_deref().is_some_and(|name| self.inbox.is_joined(name)) {
+            self.current = self.inbox.newest_channel();
         }
     }
 
-    /// Waits for something to arrive, and gives the lines of all that is there, up to some screens
-    /// full. Never ready again once the connection has ended.
-    pub async fn next_batch(&mut self) -> Vec<u8> {
-        poll_fn(|cx| self.poll_batch(cx)).await
-    }
-
-    /// The lines of what is there already.
-    pub fn batch_now(&mut self) -> Vec<u8> {
-        self.next_batch().now_or_never().unwrap_or_default()
-    }
-
-    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
-        let mut out = Vec::new();
-        let was_ended = self.ended;
-        self.poll_events(cx, &mut out);
-        self.poll_services(cx, &mut out);
-        for at in 0..self.rooms.len() {
-            // Where all of it is full, the next batch goes on.
-            while out.len() < MAX_BATCH {
-                match Pin::new(&mut self.rooms[at].subscription).poll_next(cx) {
-                    Poll::Ready(Some(delivery)) => self.push_delivery(at, delivery, &mut out),
-                    Poll::Ready(None) | Poll::Pending => break,
-                }
-            }
-        }
-        if out.is_empty() && self.ended == was_ended {
-            Poll::Pending
-        } else {
-            Poll::Ready(out)
-        }
-    }
-
-    fn poll_events(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
-        while !self.ended && out.len() < MAX_BATCH {
-            match self.events.poll_next_unpin(cx) {
-                Poll::Ready(Some(event)) => self.push_event(&event, out),
-                Poll::Ready(None) => self.ended = true,
-                Poll::Pending => break,
-            }
-        }
-    }
-
-    fn poll_services(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
-        for (_, requests) in &mut self.services {
-            while let Poll::Ready(Some(request)) = requests.poll_next_unpin(cx) {
-                let payload = Payload::Json(request.data.get());
-                match self.form {
-                    Form::Json => {
-                        json::push_request(
-                            &request.request_id,
-                            &request.service,
-                            &request.from,
-                            payload,
-                            out,
-                        );
-                        out.push(b'\n');
-                    }
-                    _ => {
-                        text::push_request(&request.request_id, &request.service, &request.from, payload, out)
-                    }
-                }
-                self.requests.push_back(request);
-                if self.requests.len() > MAX_OPEN_REQUESTS {
-                    self.requests.pop_front();
-                }
-            }
-        }
-    }
-
-    fn push_delivery(&self, at: usize, delivery: Delivery, out: &mut Vec<u8>) {
-        match delivery {
-            // The library hands a message to each subscription that covers it; it is shown once.
-            Delivery::Message(message) => {
-                let first = self.rooms.iter().position(|room| room.pattern.matches(&message.channel));
-                if first.is_none_or(|first| first == at) {
-                    show::push_message(&message, self.form, self.style, out);
-                }
-            }
-            Delivery::Gap(gap) => self.push_notice("gap", &show::gap(&gap), out),
-            // The events tell why.
-            Delivery::Disconnected | Delivery::Reconnected => {}
-        }
-    }
-
-    fn push_event(&self, event: &Event, out: &mut Vec<u8>) {
-        if let (Form::Json, Some((code, words))) = (self.form, show::event_as_notice(event)) {
-            return self.push_notice(code, &words, out);
-        }
-        if let Some(line) = show::event(event, self.style) {
-            out.extend_from_slice(line.as_bytes());
-            out.push(b'\n');
-        }
-    }
-
-    fn push_notice(&self, code: &str, words: &str, out: &mut Vec<u8>) {
-        match self.form {
-            Form::Json => {
-                json::push_notice(code, words, out);
-                out.push(b'\n');
-            }
-            _ => {
-                out.extend_from_slice(self.style.dim(&format!("* {}", shown(words))).as_bytes());
-                out.push(b'\n');
-            }
-        }
+    fn done(&self, said: String) -> Vec<u8> {
+        done(self.form, said)
     }
 
     /// Waits until the hub has taken everything that was said, so that its echo is there too.
@@ -468,9 +322,12 @@ impl Outcome {
     }
 }
 
-fn done(said: String) -> Vec<u8> {
+fn done(form: Form, said: String) -> Vec<u8> {
     let mut lines = Vec::new();
-    push_done(said, &mut lines);
+    match form {
+        Form::Json => lines.extend_from_slice(b"{}\n"),
+        _ => push_done(said, &mut lines),
+    }
     lines
 }
 
