@@ -19,9 +19,8 @@ pub struct PublishBuilder<'a> {
 
 impl<'a> PublishBuilder<'a> {
     pub(crate) fn new(client: &'a Client, channel: &str, data: impl Serialize) -> Self {
-        let line = channel_str(channel)
-            .map_err(Error::Refused)
-            .and_then(|channel| Line::new("publish").text("channel", channel).value("data", data));
+        let line =
+            channel_str(channel).map_err(Error::Refused).and_then(|channel| Line::publish(channel, data));
         PublishBuilder { client, line, headers: BTreeMap::new() }
     }
 
