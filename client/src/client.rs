@@ -98,6 +98,20 @@ impl Client {
     /// # Errors
     /// [`Error::BadArgument`] for `hello`, `subscribe`, `unsubscribe`, `serve`, `unserve` and
     /// `close`, which have methods of their own; otherwise as any command.
+    ///
+    /// ```
+    /// use hubbub_client::{reply::NameReply, Client};
+    /// use serde_json::json;
+    ///
+    /// # async_std::task::block_on(async {
+    /// # let hub = hubbub_client::testing::Hub::start().await?;
+    /// # let addr = hub.addr();
+    /// let client = Client::connect(addr).await?;
+    /// let NameReply { name } = client.command("name", json!({"name": "carol"})).await?;
+    /// assert_eq!(name, client.name());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn command<T: DeserializeOwned>(&self, op: &str, args: impl Serialize) -> Result<T, Error> {
         let verb = Verb::find(op).map(|verb| verb.op);
         let instead = match verb {
@@ -220,6 +234,26 @@ impl Client {
     ///
     /// # Errors
     /// The same as those of [`Self::request_timeout`].
+    ///
+    /// ```
+    /// use hubbub_client::Client;
+    ///
+    /// # async_std::task::block_on(async {
+    /// # let hub = hubbub_client::testing::Hub::start().await?;
+    /// # let addr = hub.addr();
+    /// # let provider = Client::connect(addr).await?;
+    /// # let mut requests = provider.serve("reverse", "").await?;
+    /// # async_std::task::spawn(async move {
+    /// #     use futures::StreamExt;
+    /// #     while let Some(request) = requests.next().await { request.respond("olleh").await.unwrap() }
+    /// # });
+    /// let client = Client::connect(addr).await?;
+    /// let answer = client.request("reverse", "hello").await?;
+    /// let text: String = serde_json::from_str(answer.get())?;
+    /// assert_eq!(text, "olleh");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub async fn request(&self, service: &str, data: impl Serialize) -> Result<Box<RawValue>, Error> {
         self.request_timeout(service, data, self.handle.shared.options.command_timeout).await
     }

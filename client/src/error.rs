@@ -4,6 +4,26 @@ use hubbub_shared::Refusal;
 use std::time::Duration;
 
 /// Why something did not happen.
+///
+/// ```
+/// use hubbub_client::{Code, Error, Options};
+///
+/// # async_std::task::block_on(async {
+/// # let hub = hubbub_client::testing::Hub::start().await?;
+/// # let addr = hub.addr();
+/// # let _other = Options::new(addr).name("bob").connect().await?;
+/// let client = match Options::new(addr).name("bob").connect().await {
+///     Err(Error::Refused(refusal)) if refusal.code == Code::NameTaken => {
+///         println!("{}", refusal.message);
+///         Options::new(addr).connect().await?
+///     }
+///     Err(Error::Connect { addr, source }) => panic!("nobody listens on {addr}: {source}"),
+///     other => other?,
+/// };
+/// # assert!(client.name().starts_with("anon-"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -69,6 +69,31 @@ impl Item for Event {
 
 /// The stream of a client's events; it ends when the client is closed. It does not keep the
 /// connection open.
+///
+/// ```
+/// use futures::StreamExt;
+/// use hubbub_client::{Client, Event};
+///
+/// # async_std::task::block_on(async {
+/// # let hub = hubbub_client::testing::Hub::start().await?;
+/// # let addr = hub.addr();
+/// let client = Client::connect(addr).await?;
+/// let mut events = client.events();
+/// # hub.drop_connections();
+/// while let Some(event) = events.next().await {
+///     match event {
+///         Event::Direct(direct) => println!("<{}> {}", direct.from, direct.data),
+///         Event::Disconnected { why } => println!("offline: {why}"),
+///         Event::Reconnected { name, server } => {
+///             println!("{name} is on {server}");
+///             # break;
+///         }
+///         _ => {}
+///     }
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Events(pub(crate) Receiver<Event>);
 

@@ -5,6 +5,24 @@ use hubbub_shared::limits::MAX_HEARTBEAT_S;
 use std::time::Duration;
 
 /// How to connect, and how to behave from then on.
+///
+/// ```
+/// use hubbub_client::Options;
+/// use std::time::Duration;
+///
+/// # async_std::task::block_on(async {
+/// # let hub = hubbub_client::testing::Hub::start().await?;
+/// # let addr = hub.addr();
+/// let options = Options::from_servers(&format!("{addr},127.0.0.1:7411"))
+///     .name("deploy-bot")
+///     .connect_timeout(Duration::from_secs(2))
+///     .command_timeout(Duration::from_secs(10));
+/// let client = options.connect().await?;
+/// assert_eq!(client.name(), "deploy-bot");
+/// println!("{} allows {} subscriptions", client.server().server, client.server().limits.max_subscriptions);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Options {
     pub(crate) servers: Vec<String>,

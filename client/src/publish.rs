@@ -8,6 +8,27 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A message that is being put together; see [`Client::publish_with`].
+///
+/// ```
+/// use hubbub_client::Client;
+/// use serde_json::json;
+///
+/// # async_std::task::block_on(async {
+/// # let hub = hubbub_client::testing::Hub::start().await?;
+/// # let addr = hub.addr();
+/// let client = Client::connect(addr).await?;
+/// let message = client.publish_with("builds", json!({"number": 512, "passed": false}));
+/// let published = message.header("kind", "ci").reply("builds.answers").send().await?;
+/// println!("message {} of {}", published.seq, published.origin);
+///
+/// // Many messages at full speed: no answer each, one for all at the end.
+/// for number in 513..1000 {
+///     client.publish_with("builds", json!({"number": number})).forget().await?;
+/// }
+/// client.flush().await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 #[must_use = "nothing is published before send or forget"]
 pub struct PublishBuilder<'a> {

@@ -24,6 +24,29 @@ impl Item for Request {
 
 /// The requests to a service that this client offers: a stream of [`IncomingRequest`]. Dropping it
 /// ends the offer.
+///
+/// ```
+/// use futures::StreamExt;
+/// use hubbub_client::Client;
+///
+/// # async_std::task::block_on(async {
+/// # let hub = hubbub_client::testing::Hub::start().await?;
+/// # let addr = hub.addr();
+/// let client = Client::connect(addr).await?;
+/// let mut requests = client.serve("double", "doubles a number").await?;
+/// # let caller = client.clone();
+/// # let caller = async_std::task::spawn(async move { caller.request("double", 21).await });
+/// while let Some(request) = requests.next().await {
+///     match serde_json::from_str::<i64>(request.data.get()) {
+///         Ok(number) => request.respond(number * 2).await?,
+///         Err(why) => request.fail(&why.to_string()).await?,
+///     }
+///     # break;
+/// }
+/// # assert_eq!(caller.await?.get(), "42");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Requests {
     pub(crate) client: Client,

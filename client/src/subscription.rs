@@ -38,6 +38,34 @@ impl Item for Delivery {
 
 /// A subscription: a stream of [`Delivery`]. It ends when it or the client is closed, or when the hub
 /// refuses it after reconnecting ([`crate::Event::Refused`] says why). Dropping it unsubscribes.
+///
+/// ```
+/// use futures::StreamExt;
+/// use hubbub_client::{Client, Delivery};
+///
+/// # async_std::task::block_on(async {
+/// # let hub = hubbub_client::testing::Hub::start().await?;
+/// # let addr = hub.addr();
+/// let client = Client::connect(addr).await?;
+/// let mut prices = client.subscribe(["prices.*"]).await?;
+/// # hub.publish("prices.eur", "1.08");
+/// # hub.lose("prices.eur", 2);
+/// # hub.publish("prices.eur", "1.09");
+/// # let mut told = 0;
+/// while let Some(delivery) = prices.next().await {
+///     match delivery {
+///         Delivery::Message(message) => println!("{}: {}", message.channel, message.data),
+///         Delivery::Gap(gap) => println!("{} messages of {} are missing", gap.missed, gap.channel),
+///         Delivery::Disconnected => println!("the prices are from before"),
+///         Delivery::Reconnected => println!("the prices are current again"),
+///     }
+///     # told += 1;
+///     # if told == 3 { break } // a message, the gap, a message
+/// }
+/// prices.unsubscribe().await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Subscription {
     pub(crate) client: Client,
