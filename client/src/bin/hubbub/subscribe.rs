@@ -15,7 +15,6 @@ use futures::stream::{Fuse, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 use hubbub_client::{Delivery, Event, Events, Message, Subscription};
 use hubbub_shared::encoding::json;
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// Print messages as they arrive
@@ -252,8 +251,6 @@ async fn run_one(command: &str, message: Message, form: Form) {
     let optional =
         [("HUBBUB_HEADERS", headers), ("HUBBUB_REPLY", message.reply), ("HUBBUB_VIA", message.via)];
     env.extend(optional.into_iter().filter_map(|(key, value)| Some((key, value?))));
-    // What was written before must not come after what the command writes.
-    let _ = std::io::stdout().flush();
     let run = Run { command, env, input: data.into_bytes(), limit: None, capture: None };
     match exec::run(run).await {
         Ok(ended) if ended.status.success() => {}

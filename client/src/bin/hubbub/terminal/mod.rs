@@ -9,6 +9,8 @@ mod piped;
 mod reply;
 mod screen;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
