@@ -6,14 +6,14 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
-use std::thread::JoinHandle;
 
 /// A program that runs.
 pub struct Program {
     child: Child,
     name: String,
     lines: Receiver<String>,
-    errors: Option<JoinHandle<String>>,
+    complaints: Receiver<String>,
+    heard: String,
 }
 
 /// What a program left behind.
@@ -46,24 +46,8 @@ impl Program {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|e| panic!("starting {name}: {e}"));
         let stdout = child.stdout.take().expect("its output is a pipe");
-        let mut stderr = child.stderr.take().expect("its error output is a pipe");
-        let (send, lines) = channel();
-        std::thread::spawn(move || {
-            let mut stdout = BufReader::new(stdout);
-            let mut line = Vec::new();
-            while stdout.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-                if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                    return;
-                }
-                line.clear();
-            }
-        });
-        let errors = std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let _ = stderr.read_to_end(&mut text);
-            String::from_utf8_lossy(&text).into_owned()
-        });
-        Program { child, name, lines, errors: Some(errors) }
+        let stderr = child.stderr.take().expect("its error output is a pipe");
+        Program { child, name, lines: lines_of(stdout), complaints: lines_of(stderr), heard: String::new() }
     }
 
     /// The process.
@@ -91,9 +75,29 @@ impl Program {
         }
     }
 
+    /// A line that is there already.
+    pub fn line_now(&mut self) -> Option<String> {
+        self.lines.try_recv().ok().map(|line| line.trim_end_matches('\n').to_owned())
+    }
+
     /// The next line, which must come.
     pub fn must_line(&mut self) -> String {
         self.line().unwrap_or_else(|| panic!("{} ended; a line was due", self.name))
+    }
+
+    /// Waits for a line of its error output that holds this.
+    pub fn says_aside(&mut self, part: &str) -> String {
+        loop {
+            match self.complaints.recv_timeout(wait::PATIENCE) {
+                Ok(line) => {
+                    self.heard.push_str(&line);
+                    if line.contains(part) {
+                        return line;
+                    }
+                }
+                Err(e) => panic!("{} did not say {part:?} ({e}) but {:?}", self.name, self.heard),
+            }
+        }
     }
 
     /// Waits for its end; the lines that were not read are in the result.
@@ -101,12 +105,11 @@ impl Program {
         drop(self.child.stdin.take());
         let mut stdout = String::new();
         let status = self.end(&mut stdout);
-        let errors = self.errors.take().map(JoinHandle::join);
-        Finished {
-            code: status.code(),
-            stdout,
-            stderr: errors.and_then(Result::ok).expect("its error output can be read"),
+        let mut stderr = std::mem::take(&mut self.heard);
+        while let Ok(line) = self.complaints.recv_timeout(wait::PATIENCE) {
+            stderr.push_str(&line);
         }
+        Finished { code: status.code(), stdout, stderr }
     }
 
     fn end(&mut self, stdout: &mut String) -> ExitStatus {
@@ -156,6 +159,22 @@ impl Finished {
         let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         self.ok().lines().map(parse).collect()
     }
+}
+
+/// What a pipe brings, line by line, read by a thread of its own.
+fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (send, lines) = channel();
+    std::thread::spawn(move || {
+        let mut pipe = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while pipe.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    lines
 }
 
 /// `hubbub` without arguments and without options from outside.

@@ -146,10 +146,11 @@ impl Socket {
             .expect("SO_LINGER can be set");
     }
 
-    /// Makes the kernel keep as little as it can for this end, so that a reader that stops is
-    /// noticed by the hub soon.
+    /// Makes the kernel keep little for this end, so that a reader that stops is noticed by the hub
+    /// soon.
     pub fn shrink_receive_buffer(&self) {
-        rustix::net::sockopt::set_socket_recv_buffer_size(&self.stream, 4096).expect("SO_RCVBUF can be set");
+        rustix::net::sockopt::set_socket_recv_buffer_size(&self.stream, 32 << 10)
+            .expect("SO_RCVBUF can be set");
     }
 
     /// Reads once. Whether it was in time.

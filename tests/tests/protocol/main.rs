@@ -1,0 +1,17 @@
+//! The native protocol, clause by clause, spoken in raw bytes to the real `hubbubd`.
+
+#![allow(clippy::unwrap_used)] // a test that unwraps what is not there fails, as it should
+
+mod channels;
+mod clients;
+mod commands;
+mod encodings;
+mod events;
+mod groups;
+mod history;
+mod json;
+mod messages;
+mod names;
+mod operator;
+mod options;
+mod services;

@@ -1,0 +1,173 @@
+//! Operators, drain and shutdown: who may, what clients are told, and how the process ends.
+
+use hubbub_tests::{hub, in_every_encoding, Client, Encoding, Hub};
+use rustix::process::Signal;
+use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+in_every_encoding!(ten_wrong_tokens_close_the_connection, a_drain_tells_everyone, sigterm_tells_everyone);
+
+#[test]
+fn the_token_lies_in_the_data_folder_for_its_owner_alone() {
+    let hub = Hub::start();
+    let file = hub.data_dir().join("operator.token");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(hub.token().len() >= 32, "{:?} can be guessed", hub.token());
+    assert_ne!(hub.token(), Hub::start().token());
+    for encoding in Encoding::ALL {
+        let mut client = hub.client(encoding);
+        assert_eq!(client.ask("welcome scope=server no").code(), "not-allowed");
+        client.ask(&format!("operator {}", hub.token())).ok();
+        client.ask("welcome scope=server yes").ok();
+    }
+}
+
+#[test]
+fn the_token_is_in_no_log_and_no_list() {
+    let hub = hub::builder().args(["--log-level", "trace"]).start();
+    let mut operator = hub.operator();
+    operator.ask("operator of-a-guess").code();
+    operator.ask("clients all").ok();
+    let log = hub.log();
+    assert!(!log.contains(&hub.token()) && !log.contains("of-a-guess"), "{log}");
+}
+
+fn ten_wrong_tokens_close_the_connection(encoding: Encoding) {
+    let hub = Hub::start();
+    let mut guesser = hub.client(encoding);
+    for n in 1..10 {
+        assert_eq!(guesser.ask(&format!("operator guess-{n}")).code(), "not-allowed");
+    }
+    guesser.say("operator guess-10");
+    assert_eq!(guesser.reply("the last guess").code(), "not-allowed");
+    guesser.closed_with("not-allowed");
+    let mut other = hub.client(encoding);
+    other.ask(&format!("operator {}", hub.token())).ok();
+}
+
+/// Waits for the end of a server and checks that everyone was told.
+fn everyone_was_told(mut hub: Hub, clients: Vec<Client>) {
+    for mut client in clients {
+        let why = client.closed_with("draining");
+        assert!(!why.is_empty());
+    }
+    assert_eq!(hub.wait_end().code(), Some(0), "{}", hub.log());
+    assert!(!hub.dir().join("ready.json").exists(), "a server that is gone is not ready");
+}
+
+fn a_drain_tells_everyone(encoding: Encoding) {
+    let hub = Hub::start();
+    let mut clients: Vec<Client> = (0..5).map(|_| hub.client(encoding)).collect();
+    for client in &mut clients {
+        client.ask("subscribe ops").ok();
+    }
+    let mut operator = hub.client(encoding);
+    operator.ask(&format!("operator {}", hub.token())).ok();
+    operator.ask("drain").ok();
+    clients.push(operator);
+    everyone_was_told(hub, clients);
+}
+
+fn sigterm_tells_everyone(encoding: Encoding) {
+    let hub = Hub::start();
+    let mut clients: Vec<Client> = (0..5).map(|_| hub.client(encoding)).collect();
+    for client in &mut clients {
+        client.ask("ping").ok();
+    }
+    hub.terminate();
+    everyone_was_told(hub, clients);
+}
+
+#[test]
+fn the_closing_event_says_when_to_come_back() {
+    let hub = Hub::start();
+    let mut client = hub.client(Encoding::Json);
+    client.ask("ping").ok();
+    hub.terminate();
+    let closing = std::iter::from_fn(|| client.next_event()).find(|e| e.get("event") == "closing").unwrap();
+    let keys: Vec<&String> = closing.json.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["code", "event", "message", "retry_ms", "try"]);
+    assert!(closing.get("retry_ms").as_u64().unwrap() > 0 && closing.get("try").is_array());
+}
+
+#[test]
+fn what_was_acknowledged_before_a_drain_is_delivered() {
+    let hub = Hub::start();
+    let mut reader = hub.client(Encoding::Json);
+    reader.ask("subscribe ops").ok();
+    let mut writer = hub.client(Encoding::Json);
+    let mut operator = hub.operator();
+    let load = "x".repeat(500);
+    let mut acknowledged = 0;
+    for n in 0..3_000 {
+        writer.say(&format!("publish ops {n} {load}"));
+    }
+    operator.say("drain");
+    // Nobody has read yet: what fits neither socket nor pipe waits in the hub.
+    while let Some(reply) = reply_or_end(&mut writer) {
+        acknowledged += u64::from(reply);
+    }
+    let mut received = 0;
+    while let Some(event) = reader.next_event() {
+        if event.get("event") == "message" {
+            received += 1;
+            assert_eq!(event.get("seq"), received);
+        } else {
+            assert!(["notice", "closing"].contains(&event.get("event").as_str().unwrap()), "{event:?}");
+        }
+    }
+    assert!(acknowledged > 0 && received >= acknowledged, "{received} of {acknowledged} acknowledged");
+}
+
+/// Whether the next thing is an acknowledgement; `None` at the end.
+fn reply_or_end(client: &mut Client) -> Option<bool> {
+    let line = client.socket().line()?;
+    Some(line.contains("\"ok\""))
+}
+
+#[test]
+fn a_drain_does_not_wait_for_who_does_not_read() {
+    let mut hub = Hub::start();
+    let mut stalled = hub.client(Encoding::Json);
+    stalled.socket().shrink_receive_buffer();
+    stalled.ask("subscribe ops").ok();
+    let mut writer = hub.client(Encoding::Json);
+    let load = "x".repeat(60_000);
+    for _ in 0..100 {
+        writer.ask(&format!("publish ops {load}")).ok();
+    }
+    let mut operator = hub.operator();
+    let started = Instant::now();
+    operator.ask_object(json!({"op": "drain", "deadline_ms": 500})).ok();
+    assert_eq!(hub.wait_end().code(), Some(0));
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?} with a deadline of 500 ms");
+}
+
+#[test]
+fn shutdown_is_drain_by_another_name_and_interrupt_too() {
+    let mut hub = Hub::start();
+    hub.operator().ask("shutdown").ok();
+    assert_eq!(hub.wait_end().code(), Some(0));
+    let mut hub = Hub::start();
+    hub.process().signal(Signal::INT);
+    assert_eq!(hub.wait_end().code(), Some(0));
+}
+
+#[test]
+fn a_killed_hub_starts_again_in_the_same_place() {
+    let hub = Hub::start();
+    let token = hub.token();
+    let mut client = hub.client(Encoding::Json);
+    client.ask("subscribe ops").ok();
+    let data = tempfile::tempdir().unwrap();
+    let kept = hub::builder().data_dir(data.path()).start();
+    let old_token = kept.token();
+    let (addr, data_dir) = kept.kill();
+    let again = hub::builder().data_dir(&data_dir).listen(addr).start();
+    again.client(Encoding::Text).ask("ping").ok();
+    again.operator().ask("ping").ok();
+    assert_eq!(old_token.len(), again.token().len());
+    assert_ne!(token, again.token());
+}
