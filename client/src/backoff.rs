@@ -36,7 +36,9 @@ impl Backoff {
 pub(crate) struct Retry {
     backoff: Backoff,
     addresses: Vec<String>,
+    /// Attempts so far, and of how many rounds the delay is to be counted before them.
     attempts: usize,
+    rounds_before: u32,
     /// What the hub asked for, used up by the first attempt.
     not_before: Duration,
 }
@@ -50,6 +52,7 @@ impl Retry {
         lost: &str,
         elsewhere: &[String],
         retry_ms: u64,
+        rounds_before: u32,
     ) -> Self {
         let mut addresses: Vec<String> = Vec::new();
         for addr in
@@ -60,15 +63,20 @@ impl Retry {
             }
         }
         let not_before = Duration::from_millis(retry_ms).min(MAX_RETRY);
-        Retry { backoff, addresses, attempts: 0, not_before }
+        Retry { backoff, addresses, attempts: 0, rounds_before, not_before }
+    }
+
+    /// Rounds that are complete, to go on from when the new connection does not last.
+    pub(crate) fn rounds(&self) -> u32 {
+        let rounds = u32::try_from(self.attempts / self.addresses.len()).unwrap_or(u32::MAX);
+        self.rounds_before.saturating_add(rounds)
     }
 
     /// The next attempt: how long to wait first, and where to connect then. Delays grow with each
     /// round over all addresses.
     pub(crate) fn next(&mut self, chance: f64) -> (Duration, &str) {
         let count = self.addresses.len();
-        let round = u32::try_from(self.attempts / count).unwrap_or(u32::MAX);
-        let delay = std::mem::take(&mut self.not_before) + self.backoff.delay(round, chance);
+        let delay = std::mem::take(&mut self.not_before) + self.backoff.delay(self.rounds(), chance);
         let addr = &self.addresses[self.attempts % count];
         self.attempts += 1;
         (delay, addr)
@@ -93,18 +101,21 @@ mod tests {
     #[test]
     fn attempts_go_over_all_addresses_in_turn() {
         let servers = ["a:1".to_owned(), "b:2".to_owned()];
-        let mut retry = Retry::new(Backoff::default(), &servers, "b:2", &[], 0);
+        let mut retry = Retry::new(Backoff::default(), &servers, "b:2", &[], 0, 0);
         for (ms, addr) in [(100, "b:2"), (100, "a:1"), (200, "b:2"), (200, "a:1")] {
             assert_eq!(retry.next(1.0), (ms * MS, addr));
         }
+        let rounds = retry.rounds();
+        let mut again = Retry::new(Backoff::default(), &servers, "a:1", &[], 0, rounds);
+        assert_eq!(again.next(1.0), (400 * MS, "a:1"), "the connection did not last");
     }
 
     #[test]
     fn the_hub_says_where_to_go_and_when() {
-        let mut retry = Retry::new(Backoff::default(), &["a:1".into()], "a:1", &["c:3".into()], 2000);
+        let mut retry = Retry::new(Backoff::default(), &["a:1".into()], "a:1", &["c:3".into()], 2000, 0);
         assert_eq!(retry.next(0.0), (2050 * MS, "c:3"));
         assert_eq!(retry.next(0.0), (50 * MS, "a:1"));
-        let mut retry = Retry::new(Backoff::default(), &[], "a:1", &[], u64::MAX);
+        let mut retry = Retry::new(Backoff::default(), &[], "a:1", &[], u64::MAX, 9);
         assert!(retry.next(1.0).0 <= MAX_RETRY + Backoff::default().max);
     }
 }

@@ -3,10 +3,11 @@
 //! write. [`crate::keeper`] runs it and decides what comes after it.
 
 use crate::client::Shared;
+use crate::line::{self, Line};
 use crate::outgoing::Outgoing;
 use crate::rt::{self, TcpStream};
 use crate::session::Effects;
-use crate::{line, Error, Options};
+use crate::{Error, Options};
 use futures::{pin_mut, select_biased, AsyncReadExt, AsyncWriteExt, FutureExt};
 use hubbub_shared::event::{Event, Incoming};
 use hubbub_shared::limits::MAX_MISSED_HEARTBEATS;
@@ -70,7 +71,7 @@ impl Connection {
         let end = {
             let reading = read(&self.stream, &mut self.lines, self.early, shared, &received).fuse();
             let writing = write(&self.stream, &shared.out).fuse();
-            let watching = watch(shared.options.heartbeat, &received).fuse();
+            let watching = watch(shared, &received).fuse();
             let lingering = async {
                 shared.out.closed().await;
                 rt::sleep(LINGER).await;
@@ -199,16 +200,20 @@ async fn write(mut stream: &TcpStream, out: &Outgoing) -> End {
     "closed by this client".to_owned().into()
 }
 
-/// Ends when the hub, asked for heartbeats, has been silent for three of them.
-async fn watch(heartbeat: Option<u64>, received: &AtomicU64) -> End {
-    let Some(seconds) = heartbeat else { return std::future::pending().await };
+/// Ends when the hub has been silent for longer than its heartbeats allow. After the first that is
+/// missed it is asked, since a hub that hears from its client may see no need for heartbeats.
+async fn watch(shared: &Shared, received: &AtomicU64) -> End {
+    let Some(seconds) = shared.options.heartbeat else { return std::future::pending().await };
     let (mut last, mut missed) = (0, 0);
-    // One more than the hub allows: its signs come when they come.
     while missed <= MAX_MISSED_HEARTBEATS {
         rt::sleep(Duration::from_secs(seconds)).await;
         let now = received.load(Ordering::Relaxed);
         missed = if now == last { missed + 1 } else { 0 };
         last = now;
+        if missed > 0 {
+            let id = shared.session.lock().next_id();
+            shared.out.send_now(|lines| lines.extend(Line::new("ping").finish(Some(id))));
+        }
     }
     format!("no sign of life from the hub for {} s", seconds * u64::from(missed)).into()
 }

@@ -8,6 +8,7 @@ use crate::connection::{Connection, End};
 use crate::{rt, Code, Error, Options};
 use futures::{pin_mut, select_biased, FutureExt};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Attempts to get the name back after reconnecting, before going on without it. A guess, some
 /// seconds: the hub may not have noticed yet that the old connection is gone.
@@ -46,9 +47,14 @@ pub(crate) fn attach(shared: &Shared, connection: &Connection, is_first: bool) {
 
 /// Keeps the client connected until it is closed, or the connection is lost and is not to come back.
 pub(crate) async fn keep(shared: Arc<Shared>, mut connection: Connection) {
+    let mut rounds = 0;
     loop {
         let addr = connection.addr.clone();
+        let start = Instant::now();
         let end = connection.run(&shared).await;
+        if start.elapsed() > shared.options.backoff.max {
+            rounds = 0;
+        }
         log::debug!("the connection to {addr} ended: {}", end.why);
         shared.out.shut(&end.why);
         let leaving = {
@@ -60,7 +66,7 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut connection: Connection) {
             shared.out.close(&end.why);
             None
         } else {
-            reconnect(&shared, &addr, end).await
+            reconnect(&shared, &addr, end, &mut rounds).await
         };
         let Some(next) = next else { break };
         attach(&shared, &next, false);
@@ -69,10 +75,12 @@ pub(crate) async fn keep(shared: Arc<Shared>, mut connection: Connection) {
     shared.session.lock().end();
 }
 
-/// Tries until there is a connection; `None` when the client is closed first.
-async fn reconnect(shared: &Shared, lost: &str, end: End) -> Option<Connection> {
+/// Tries until there is a connection; `None` when the client is closed first. `rounds` keeps the delays
+/// growing over connections that do not last.
+async fn reconnect(shared: &Shared, lost: &str, end: End, rounds: &mut u32) -> Option<Connection> {
     let options = &shared.options;
-    let mut retry = Retry::new(options.backoff, &options.servers, lost, &end.elsewhere, end.retry_ms);
+    let End { why: _, retry_ms, elsewhere } = end;
+    let mut retry = Retry::new(options.backoff, &options.servers, lost, &elsewhere, retry_ms, *rounds);
     let mut name = shared.session.lock().wanted_name().map(str::to_owned);
     let mut name_attempts = 0;
     let trying = async {
@@ -80,7 +88,10 @@ async fn reconnect(shared: &Shared, lost: &str, end: End) -> Option<Connection> 
             let (delay, addr) = retry.next(fastrand::f64());
             rt::sleep(delay).await;
             match Connection::establish(addr, name.as_deref(), options).await {
-                Ok(connection) => return connection,
+                Ok(connection) => {
+                    *rounds = retry.rounds().max(rounds.saturating_add(1));
+                    return connection;
+                }
                 Err(Error::Refused(refusal)) if matches!(refusal.code, Code::NameTaken | Code::BadName) => {
                     name_attempts += 1;
                     if name_attempts == NAME_ATTEMPTS {

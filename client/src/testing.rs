@@ -36,6 +36,7 @@ struct State {
     run: u64,
     last_id: u64,
     away: bool,
+    silent: bool,
     held: Option<Box<str>>,
     blank_lines: u64,
     clients: BTreeMap<u64, Peer>,
@@ -120,6 +121,11 @@ impl Hub {
     /// Closes every connection without a word.
     pub fn drop_connections(&self) {
         self.state.lock().clients.clear();
+    }
+
+    /// Says nothing more, not even to commands; connections stay as they are.
+    pub fn fall_silent(&self) {
+        self.state.lock().silent = true;
     }
 
     /// Goes away: closes every connection and each new one, until it is back.
@@ -234,6 +240,9 @@ async fn write(mut stream: &TcpStream, mut lines: UnboundedReceiver<Vec<u8>>) {
 
 impl State {
     fn take_in(&mut self, id: u64, line: &[u8]) {
+        if self.silent {
+            return;
+        }
         let answer = match Encoding::Json.parse(line) {
             None => return self.blank_lines += 1,
             Some(Err(misread)) => (misread.id.map(str::to_owned), Err(misread.refusal)),

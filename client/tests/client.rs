@@ -441,3 +441,14 @@ fn what_is_no_protocol_is_passed_over_and_heartbeats_are_answered() {
         until(|| hub.blank_lines() == 1).await;
     });
 }
+
+#[test]
+fn a_hub_that_hangs_is_noticed_by_its_silence() {
+    run(async {
+        let hub = hub().await;
+        let client = options(&hub).heartbeat(Some(1)).reconnect(false).connect().await.unwrap();
+        hub.fall_silent();
+        let ended: Vec<_> = client.events().collect().await;
+        assert!(matches!(&ended[..], [Event::Disconnected { why }] if why.contains("no sign of life")));
+    });
+}
