@@ -3,7 +3,7 @@
 
 use crate::exit::Failure;
 use crate::style::Style;
-use hubbub_shared::encoding::escape::{push_shown, shown};
+use hubbub_shared::encoding::escape::{is_plain, needs_escape, push_shown, shown};
 use hubbub_shared::encoding::{json, text, Payload};
 use serde_json::value::RawValue;
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -46,8 +46,10 @@ impl Output {
 
     /// Writes one line of JSON.
     pub fn json(&mut self, value: &RawValue) -> Result<(), Failure> {
-        self.text(&json::compact(value.get()))?;
-        self.text("\n")
+        let mut line = Vec::with_capacity(value.get().len() + 1);
+        push_json(value.get(), &mut line);
+        line.push(b'\n');
+        self.bytes(&line)
     }
 
     /// Writes one line that a payload is.
@@ -68,11 +70,28 @@ impl Output {
 pub fn push_payload(data: &RawValue, form: Form, out: &mut Vec<u8>) {
     match form {
         Form::People => text::push_payload(Payload::Json(data.get()), out),
-        Form::Json => out.extend_from_slice(json::compact(data.get()).as_bytes()),
+        Form::Json => push_json(data.get(), out),
         Form::Raw => match json::string(data.get()) {
             Some(text) => out.extend_from_slice(text.as_bytes()),
             None => out.extend_from_slice(json::compact(data.get()).as_bytes()),
         },
+    }
+}
+
+/// Appends valid JSON on one line, in which characters that could move a terminal's cursor are
+/// written as escapes: it stays the same JSON, since they stand in strings only.
+pub fn push_json(raw: &str, out: &mut Vec<u8>) {
+    let compact = json::compact(raw);
+    if is_plain(compact.as_bytes()) {
+        return out.extend_from_slice(compact.as_bytes());
+    }
+    let mut utf8 = [0; 4];
+    for ch in compact.chars() {
+        if needs_escape(ch) {
+            out.extend_from_slice(format!("\\u{:04x}", ch as u32).as_bytes());
+        } else {
+            out.extend_from_slice(ch.encode_utf8(&mut utf8).as_bytes());
+        }
     }
 }
 
@@ -120,6 +139,15 @@ mod tests {
         assert_eq!(pushed(data, Form::People), "a\\x1b[2J⏎b");
         assert_eq!(pushed(data, Form::Raw), "a\x1b[2J\nb");
         assert_eq!(pushed(data, Form::Json), data);
+    }
+
+    #[test]
+    fn json_stays_the_same_json_and_harms_no_terminal() {
+        let data = "[\"ü\u{9b}2J\u{202e}\", {\"\u{7f}\": 1}]";
+        let printed = pushed(data, Form::Json);
+        assert_eq!(printed, r#"["ü\u009b2J\u202e",{"\u007f":1}]"#);
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(read(&printed), read(data));
     }
 
     #[test]

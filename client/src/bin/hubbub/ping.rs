@@ -9,6 +9,7 @@ use clap::Args;
 use hubbub_client::reply::PongReply;
 use hubbub_shared::encoding::escape::shown;
 use serde_json::json;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 /// Measure round trips
@@ -21,8 +22,7 @@ Examples:
 pub struct PingArgs {
     /// How many round trips
     #[arg(long, short = 'c', value_name = "N", default_value = "4")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
-    count: u64,
+    count: NonZeroU64,
     /// Wait so long between them
     #[arg(long, short = 'i', value_name = "DURATION", default_value = "250ms", value_parser = duration)]
     interval: Duration,
@@ -34,7 +34,7 @@ pub async fn run(globals: &Globals, args: PingArgs) -> Result<(), Failure> {
     let server = client.server();
     let mut out = Output::new();
     let mut times = Vec::new();
-    for n in 1..=args.count {
+    for n in 1..=args.count.get() {
         let before = Instant::now();
         let pong: PongReply = client.command("ping", ()).await?;
         let time = before.elapsed();
@@ -48,7 +48,7 @@ pub async fn run(globals: &Globals, args: PingArgs) -> Result<(), Failure> {
         }
         out.flush()?;
         times.push(time);
-        if n < args.count {
+        if n < args.count.get() {
             Timer::after(args.interval).await;
         }
     }

@@ -19,6 +19,7 @@ use hubbub_client::{Client, Error, Event, Events};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::io::{IsTerminal, Read, Write};
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 /// Messages between two looks at whether the hub is content. A guess: few enough that a refusal
@@ -51,8 +52,8 @@ pub struct PubArgs {
     #[arg(long, value_name = "CHANNEL")]
     reply: Option<String>,
     /// Publish TEXT so many times
-    #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
+    #[arg(long, short = 'c', value_name = "N")]
+    count: Option<NonZeroU64>,
     /// Wait so long between messages
     #[arg(long, short = 'i', value_name = "DURATION", value_parser = duration)]
     interval: Option<Duration>,
@@ -104,7 +105,7 @@ fn whole_stdin() -> Result<String, Failure> {
 }
 
 async fn publish_text(globals: &Globals, args: &PubArgs, text: &str, expand: bool) -> Result<(), Failure> {
-    let count = args.count.unwrap_or(1);
+    let count = args.count.map_or(1, NonZeroU64::get);
     // What is wrong with the text is found before anybody is connected to.
     let check = if expand { template::expand(text, &scene(1)) } else { text.to_owned() };
     let _ = payload(&check, globals.json).map_err(|e| not_json("the message", &e))?;

@@ -78,7 +78,7 @@ pub async fn run(globals: &Globals, args: ServeArgs) -> Result<(), Failure> {
             _ = signals.next() => break,
             () = running.select_next_some() => continue,
             event = events.select_next_some() => {
-                if let Some((_, words)) = show::event_as_notice(&event) {
+                if let Some(words) = show::event_aside(&event) {
                     aside(&words);
                 }
                 continue;

@@ -1,7 +1,7 @@
 //! How messages, events and replies look to people. Pure: values in, lines out. What other clients
 //! wrote is escaped.
 
-use crate::output::{push_payload, Form};
+use crate::output::{push_json, push_payload, Form};
 use crate::style::Style;
 use crate::table::{lasted, Side, Table};
 use hubbub_client::{Event, Gap, Message};
@@ -37,7 +37,9 @@ pub fn push_message(message: &Message, form: Form, style: Style, out: &mut Vec<u
                 headers: headers.as_deref(),
                 reply: message.reply.as_deref(),
             };
-            json::push_message(&message, out);
+            let mut object = Vec::new();
+            json::push_message(&message, &mut object);
+            push_json(&String::from_utf8_lossy(&object), out);
         }
         Form::People => {
             let channel = style.channel(&format!("[{}]", shown(&message.channel)));
@@ -72,6 +74,12 @@ pub fn event(event: &Event, style: Style) -> Option<String> {
     }
 }
 
+/// An event as what stands after `* ` on standard error.
+pub fn event_aside(event: &Event) -> Option<String> {
+    let words = self::event(event, Style::PLAIN)?;
+    Some(words.strip_prefix("* ").unwrap_or(&words).to_owned())
+}
+
 /// An event as the code and words of a notice, for readers of JSON.
 pub fn event_as_notice(event: &Event) -> Option<(&str, String)> {
     let code = match event {
@@ -83,7 +91,10 @@ pub fn event_as_notice(event: &Event) -> Option<(&str, String)> {
         Event::Reconnected { .. } => "reconnected",
         _ => "lost",
     };
-    Some((code, self::event(event, Style::PLAIN)?.trim_start_matches("* ").to_owned()))
+    let words = event_aside(event)?;
+    // The code is told beside the words.
+    let bare = words.strip_prefix(&format!("{code}: ")).map(str::to_owned);
+    Some((code, bare.unwrap_or(words)))
 }
 
 /// A gap in words.

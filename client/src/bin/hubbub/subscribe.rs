@@ -15,7 +15,11 @@ use futures::stream::{Fuse, FuturesUnordered};
 use futures::{FutureExt, StreamExt};
 use hubbub_client::{Delivery, Event, Events, Message, Subscription};
 use hubbub_shared::encoding::json;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::{Duration, Instant};
+
+/// The longest time limit to connect: the library's default.
+const MAX_CONNECT: Duration = Duration::from_secs(5);
 
 /// Print messages as they arrive
 #[derive(Debug, Args)]
@@ -43,8 +47,8 @@ pub struct SubArgs {
     #[arg(long, conflicts_with = "json")]
     raw: bool,
     /// End after so many messages
-    #[arg(long, short = 'c', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    count: Option<u64>,
+    #[arg(long, short = 'c', value_name = "N")]
+    count: Option<NonZeroU64>,
     /// Receive as a member of this group: each message goes to one member
     #[arg(long, short = 'g', value_name = "NAME")]
     group: Option<String>,
@@ -53,12 +57,15 @@ pub struct SubArgs {
     exec: Option<String>,
     /// How many commands may run at once; only 1 keeps the messages' order
     #[arg(long, value_name = "N", default_value = "1", requires = "exec")]
-    parallel: std::num::NonZeroUsize,
+    parallel: NonZeroUsize,
 }
 
 /// `hubbub sub`
 pub async fn run(globals: &Globals, args: SubArgs) -> Result<(), Failure> {
-    let client = globals.connect(Lost::Reconnect).await?;
+    let deadline = globals.timeout.map(|limit| Instant::now() + limit);
+    // Who listens for an hour does not want to wait for a connection as long.
+    let limit = globals.timeout.map(|limit| limit.min(MAX_CONNECT));
+    let client = Globals { timeout: limit, ..globals.clone() }.connect(Lost::Reconnect).await?;
     let events = client.events();
     let subscription = match &args.group {
         Some(group) => client.subscribe_group(group, &args.channels).await?,
@@ -68,7 +75,7 @@ pub async fn run(globals: &Globals, args: SubArgs) -> Result<(), Failure> {
     let listener = Listener {
         subscription: subscription.fuse(),
         events: events.fuse(),
-        deadline: globals.timeout.map(|limit| Instant::now() + limit),
+        deadline,
         form: globals.form(args.raw),
         limit: globals.timeout.unwrap_or_default(),
     };
@@ -99,6 +106,9 @@ enum Heard {
 impl Listener {
     /// What is there already.
     fn next_now(&mut self) -> Option<Result<Heard, Failure>> {
+        if self.is_over() {
+            return Some(Err(self.over()));
+        }
         while let Some(delivery) = self.subscription.next().now_or_never() {
             match self.heard(delivery) {
                 Ok(None) => {}
@@ -112,7 +122,7 @@ impl Listener {
     /// What comes next, until the deadline.
     async fn next(&mut self) -> Result<Heard, Failure> {
         loop {
-            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            if self.is_over() {
                 return Err(self.over());
             }
             let deadline = match self.deadline {
@@ -145,6 +155,10 @@ impl Listener {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
     fn over(&self) -> Failure {
         Failure::time_limit(format!("the time limit of {} is over", humantime::format_duration(self.limit)))
     }
@@ -153,17 +167,17 @@ impl Listener {
 /// An event, for the reader's information. As JSON it stands among the messages only if messages may
 /// be missing there.
 fn told(event: &Event) -> Option<Heard> {
-    let (code, words) = show::event_as_notice(event)?;
     let mut object = None;
     if matches!(event, Event::Disconnected { .. } | Event::Reconnected { .. }) {
+        let (code, words) = show::event_as_notice(event)?;
         json::push_notice(code, &words, object.insert(Vec::new()));
     }
-    Some(Heard::Aside(words, object))
+    Some(Heard::Aside(show::event_aside(event)?, object))
 }
 
-async fn print(mut listener: Listener, count: Option<u64>) -> Result<(), Failure> {
+async fn print(mut listener: Listener, count: Option<NonZeroU64>) -> Result<(), Failure> {
     let mut out = Output::new();
-    let mut left = count.unwrap_or(u64::MAX);
+    let mut left = count.map_or(u64::MAX, NonZeroU64::get);
     let mut line = Vec::new();
     while left > 0 {
         // Lines are handed on when nothing more is there: many at once in a burst, each at once else.
@@ -200,7 +214,7 @@ async fn execute(mut listener: Listener, args: &SubArgs, command: &str) -> Resul
         .map_err(|e| Failure::local(format!("cannot listen to signals: {e}")))?
         .fuse();
     let mut running = FuturesUnordered::new();
-    let mut left = args.count.unwrap_or(u64::MAX);
+    let mut left = args.count.map_or(u64::MAX, NonZeroU64::get);
     loop {
         if left == 0 && running.is_empty() {
             return Ok(());

@@ -1,7 +1,7 @@
 //! What arrives in a session: the messages of its subscriptions, requests to its services, and events
 //! of the connection, gathered into batches of lines. It reads and words them; it decides nothing.
 
-use crate::output::Form;
+use crate::output::{push_json, Form};
 use crate::show;
 use crate::style::Style;
 use futures::{FutureExt, StreamExt};
@@ -158,22 +158,7 @@ impl Inbox {
     fn poll_services(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
         for (_, requests) in &mut self.services {
             while let Poll::Ready(Some(request)) = requests.poll_next_unpin(cx) {
-                let payload = Payload::Json(request.data.get());
-                match self.form {
-                    Form::Json => {
-                        json::push_request(
-                            &request.request_id,
-                            &request.service,
-                            &request.from,
-                            payload,
-                            out,
-                        );
-                        out.push(b'\n');
-                    }
-                    _ => {
-                        text::push_request(&request.request_id, &request.service, &request.from, payload, out)
-                    }
-                }
+                push_request(&request, self.form, out);
                 self.requests.push_back(request);
                 if self.requests.len() > MAX_OPEN_REQUESTS {
                     self.requests.pop_front();
@@ -220,5 +205,19 @@ impl Inbox {
                 out.push(b'\n');
             }
         }
+    }
+}
+
+fn push_request(request: &IncomingRequest, form: Form, out: &mut Vec<u8>) {
+    let payload = Payload::Json(request.data.get());
+    let [id, service, from] = [&request.request_id, &request.service, &request.from].map(|s| shown(s));
+    match form {
+        Form::Json => {
+            let mut object = Vec::new();
+            json::push_request(&id, &service, &from, payload, &mut object);
+            push_json(&String::from_utf8_lossy(&object), out);
+            out.push(b'\n');
+        }
+        _ => text::push_request(&id, &service, &from, payload, out),
     }
 }

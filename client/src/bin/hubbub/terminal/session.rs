@@ -6,14 +6,14 @@ use super::line::{channel_of, interpret, Action, Ask, Marked};
 use super::reply::{push_done, push_reply};
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
-use crate::output::Form;
+use crate::output::{push_json, Form};
 use crate::style::Style;
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, TryFutureExt};
 use hubbub_client::{Client, Error, Refusal, Requests, Subscription};
 use hubbub_shared::command::Op;
 use hubbub_shared::encoding::escape::shown;
-use hubbub_shared::encoding::{json, text};
+use hubbub_shared::encoding::text;
 use hubbub_shared::limits::DEFAULT_REQUEST_TIMEOUT;
 use hubbub_shared::names::Pattern;
 use hubbub_shared::refusal::Code;
@@ -265,7 +265,10 @@ impl Session {
             };
             match form {
                 _ if silent => {}
-                Form::Json => outcome.lines = format!("{}\n", json::compact(reply.get())).into_bytes(),
+                Form::Json => {
+                    push_json(reply.get(), &mut outcome.lines);
+                    outcome.lines.push(b'\n');
+                }
                 _ => {
                     let shown = push_reply(&ask, &reply, &mut outcome.lines);
                     shown.map_err(|e| Error::BadReply(e.to_string()))?;
