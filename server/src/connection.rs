@@ -30,11 +30,21 @@ enum Progress {
     Ended(&'static str),
 }
 
+/// Why a connection goes on.
+enum Ready {
+    ToRead,
+    /// With commands that were read before.
+    ToGoOn,
+    OutOfTime,
+}
+
 struct Connection {
     hub: Arc<Hub>,
     session: Session,
     /// The beginning of a unit whose end has not come.
     unread: Vec<u8>,
+    /// Whether there may be whole units in what is unread.
+    paused: bool,
 }
 
 /// Serves one client from its first to its last byte.
@@ -44,7 +54,7 @@ pub async fn handle(hub: Arc<Hub>, socket: Socket, addr: SocketAddr) {
     let client = hub.open(addr, Some(socket), &mut batch);
     deliver(&hub, batch).await;
     let session = Session::new(client.clone(), now);
-    let mut connection = Connection { hub, session, unread: Vec::new() };
+    let mut connection = Connection { hub, session, unread: Vec::new(), paused: false };
     connection.run(&client).await;
     linger(&client).await;
 }
@@ -64,18 +74,32 @@ impl Connection {
     async fn run(&mut self, client: &Arc<Client>) {
         let Some(socket) = client.socket() else { return };
         while !self.session.is_over() && client.outbox.is_open() {
-            let readable = match self.session.deadline(&self.hub) {
-                None => Some(socket.readable().await),
-                Some(deadline) => rt::before(deadline, socket.readable()).await,
+            let ready = if self.paused {
+                rt::breathe().await;
+                Ready::ToGoOn
+            } else {
+                match self.session.deadline(&self.hub) {
+                    None => {
+                        // An error shows in the read that follows.
+                        let _ = socket.readable().await;
+                        Ready::ToRead
+                    }
+                    Some(deadline) => match rt::before(deadline, socket.readable()).await {
+                        Some(_) => Ready::ToRead,
+                        None => Ready::OutOfTime,
+                    },
+                }
             };
             let mut batch = Batch::new(Now::read());
-            let progress = match readable {
-                Some(_) => self.read(socket, &mut batch),
-                None => {
+            let progress = match ready {
+                Ready::ToRead => self.read(socket, &mut batch),
+                Ready::ToGoOn => self.go_on(&mut batch),
+                Ready::OutOfTime => {
                     self.session.on_time(&self.hub, &mut batch);
                     Progress::Going
                 }
             };
+            self.paused = batch.is_long();
             let pressed = batch.pressed;
             deliver(&self.hub, batch).await;
             if let Progress::Ended(reason) = progress {
@@ -87,6 +111,14 @@ impl Connection {
         }
         // Where the writer found the connection broken, nobody has told the hub yet.
         self.leave("connection reset").await;
+    }
+
+    /// The commands that were read before others had their turn.
+    fn go_on(&mut self, batch: &mut Batch) -> Progress {
+        let unread = std::mem::take(&mut self.unread);
+        let used = self.session.handle(&self.hub, batch, &unread);
+        self.unread = unread[used..].to_vec();
+        Progress::Going
     }
 
     /// One read, and the commands in it.

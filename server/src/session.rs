@@ -91,7 +91,8 @@ impl Session {
         self.ended
     }
 
-    /// Reads what is unread, runs the commands in it, and returns how many bytes were used.
+    /// Reads what is unread, runs the commands in it, and returns how many bytes were used. It stops
+    /// before the end when the batch has become long, or the client does not read the replies.
     pub fn handle(&mut self, hub: &Hub, batch: &mut Batch, unread: &[u8]) -> usize {
         self.last_sign = batch.now.instant;
         self.missed = 0;
@@ -100,7 +101,7 @@ impl Session {
         }
         let undecided = self.decoder.encoding().is_none();
         let (mut used, mut run) = (0, Run::default());
-        while !self.ended {
+        while !self.ended && !batch.is_long() && self.client.outbox.is_open() {
             match self.decoder.step(&unread[used..], &hub.limits) {
                 Step::More => break,
                 Step::Unit(unit, length) => {
@@ -307,7 +308,7 @@ impl Session {
                 };
                 if !silent {
                     let encoding = self.client.encoding();
-                    let push = self.client.outbox.push_with(0, |out| {
+                    batch.write(&self.client, 0, |out| {
                         for (seq, item) in (published.first_seq..).zip(&run.items) {
                             let receivers = published.receivers;
                             encoding.push(
@@ -316,7 +317,6 @@ impl Session {
                             );
                         }
                     });
-                    batch.pushed(&self.client, push);
                 }
             }
             Err(refusal) => {

@@ -28,8 +28,6 @@ pub const MAX_LIST_ROWS: usize = 10_000;
 pub const DEFAULT_LIST_ROWS: usize = 1_000;
 /// Services that one client may offer. A guess; over it: `too-many`.
 pub const MAX_SERVICES_PER_CLIENT: usize = 100;
-/// Requests that one client may have open. A guess; over it: `too-many`.
-pub const MAX_OPEN_REQUESTS: usize = 10_000;
 /// Time limit of a request that names none. NATS's tools use 5 s too.
 pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest time limit of a request. A guess; over it: `bad-argument`.

@@ -14,12 +14,16 @@ use hubbub_shared::reply::{
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// Work of looking at one channel, in the batch's measure.
+const LOOK: usize = 64;
+
 pub(super) fn channels(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let pattern = command.text("match")?.map(|p| Pattern::parse(&p)).transpose()?;
     let (channels, truncated) = call.hub.channels.list(MAX_LIST_ROWS, |name| match &pattern {
         Some(pattern) => pattern.matches(name),
         None => !name.starts_with('$'),
     });
+    call.batch.worked(LOOK * (call.hub.channels.len() + channels.len()));
     let row = |channel: &Arc<Channel>| ChannelInfo {
         name: channel.name.to_string(),
         topic: channel.topic().map(|t| t.text).unwrap_or_default(),

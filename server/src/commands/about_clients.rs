@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// Clients that are told of a rename, at the most: one command must not become a flood. A guess.
 const MAX_TOLD: usize = 1_000;
+/// Work of looking at one client, in the batch's measure.
+const LOOK: usize = 64;
 
 pub(super) fn hello(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let Call { hub, session, batch } = call;
@@ -148,6 +150,7 @@ pub(super) fn clients(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
         let room = (limit + 1).saturating_sub(rows.len());
         rows.extend(call.hub.clients.closed().into_iter().filter(|c| wanted(&c.name)).take(room));
     }
+    call.batch.worked(LOOK * (call.hub.clients.len() + rows.len()));
     let truncated = rows.len() > limit;
     rows.truncate(limit);
     Ok(Outcome::Reply(Reply::Clients(ClientsReply { clients: rows, truncated })))

@@ -6,6 +6,12 @@ use crate::clock::{Now, Stamp};
 use crate::outbox::{Block, Push};
 use std::sync::Arc;
 
+/// Work after which a batch ends and others have their turn, though there is more to do. A guess at
+/// a millisecond: a thousand receivers, or some hundred kilobytes of replies.
+const MAX_WORK: usize = 256 << 10;
+/// Work of queueing to one receiver, or of one small reply, beside its bytes.
+const STEP: usize = 256;
+
 /// Spare block buffers that are kept for the next block, and the size worth keeping.
 const SPARE_CAPACITY: usize = 1 << 20;
 
@@ -17,6 +23,8 @@ pub struct Batch {
     pub stamp: Stamp,
     /// Whether a receiver's queue is more than half full.
     pub pressed: bool,
+    /// What was done so far, in about the time that it takes to write a byte of a reply.
+    work: usize,
     dirty: Vec<Arc<Client>>,
     overflowed: Vec<Arc<Client>>,
     spare: Vec<u8>,
@@ -29,10 +37,21 @@ impl Batch {
             now,
             stamp: now.stamp(),
             pressed: false,
+            work: 0,
             dirty: Vec::new(),
             overflowed: Vec::new(),
             spare: Vec::new(),
         }
+    }
+
+    /// Counts work that is more than what it leaves in outboxes.
+    pub fn worked(&mut self, work: usize) {
+        self.work = self.work.saturating_add(work);
+    }
+
+    /// Whether others should have their turn now.
+    pub fn is_long(&self) -> bool {
+        self.work > MAX_WORK
     }
 
     /// Takes note of what an append to a client's outbox led to.
@@ -49,6 +68,19 @@ impl Batch {
     #[inline]
     pub fn deliver(&mut self, client: &Arc<Client>, block: &Block, messages: u64) {
         let push = client.outbox.push_block(block, messages, &mut self.pressed);
+        self.work += STEP;
+        self.pushed(client, push);
+    }
+
+    /// Queues what a closure appends.
+    pub fn write(&mut self, client: &Arc<Client>, messages: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut length = 0;
+        let push = client.outbox.push_with(messages, |out| {
+            let before = out.len();
+            write(out);
+            length = out.len() - before;
+        });
+        self.work += STEP + length;
         self.pushed(client, push);
     }
 

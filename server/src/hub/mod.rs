@@ -175,8 +175,7 @@ impl Hub {
 
     /// Tells a client something that it did not ask for.
     pub fn tell(&self, client: &Arc<Client>, what: &Out<'_>, messages: u64, batch: &mut Batch) {
-        let push = client.outbox.push_with(messages, |out| client.encoding().push(what, out));
-        batch.pushed(client, push);
+        batch.write(client, messages, |out| client.encoding().push(what, out));
     }
 
     /// Closes everyone who did not keep up in this batch; to be called before it is flushed.
