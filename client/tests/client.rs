@@ -452,3 +452,43 @@ fn a_hub_that_hangs_is_noticed_by_its_silence() {
         assert!(matches!(&ended[..], [Event::Disconnected { why }] if why.contains("no sign of life")));
     });
 }
+
+#[test]
+fn whatever_becomes_of_the_connection_every_message_arrives_or_is_told_as_missed() {
+    run(async {
+        let hub = hub().await;
+        let client = connect(&hub, "alice").await;
+        let mut ops = client.subscribe(["ops"]).await.unwrap();
+        hub.publish("ops", "0");
+        let cutting = async {
+            for _ in 0..20 {
+                for _ in 0..100 {
+                    hub.publish("ops", "1");
+                    async_std::task::yield_now().await;
+                }
+                hub.drop_connections();
+                until(|| !hub.subscriptions("alice").is_empty()).await;
+            }
+            hub.publish("ops", r#""last""#)
+        };
+        let reading = async {
+            let (mut arrived, mut missed, mut last) = (0, 0, 0);
+            loop {
+                match ops.next().await.unwrap() {
+                    Delivery::Message(message) => {
+                        assert!(message.seq > last, "{} after {last}", message.seq);
+                        (arrived, last) = (arrived + 1, message.seq);
+                        if message.data.get() == r#""last""# {
+                            return (arrived, missed);
+                        }
+                    }
+                    Delivery::Gap(gap) => missed += gap.missed,
+                    Delivery::Disconnected | Delivery::Reconnected => {}
+                }
+            }
+        };
+        let (total, (arrived, missed)) = futures::join!(cutting, reading);
+        assert_eq!(arrived + missed, total);
+        assert!(arrived > 100, "only {arrived} of {total} arrived");
+    });
+}
