@@ -1,0 +1,14 @@
+//! The command `hubbub`, run as people and scripts run it: every subcommand, its output in words
+//! and in JSON, its exit codes, and the terminal.
+
+#![allow(clippy::unwrap_used)] // a test that unwraps what is not there fails, as it should
+
+mod asking;
+mod listening;
+mod publishing;
+mod reconnecting;
+mod script;
+mod serving;
+mod terminal;
+mod trial;
+mod usage;
