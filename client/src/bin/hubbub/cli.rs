@@ -26,10 +26,11 @@ Examples:
 #[command(name = "hubbub", version, after_help = EXAMPLES, after_long_help = long_help())]
 #[command(args_conflicts_with_subcommands = false, max_term_width = 100)]
 pub struct Cli {
-    #[command(flatten)]
-    pub globals: Globals,
+    // First, since what follows is under the heading of the global options.
     #[command(flatten)]
     pub terminal: terminal::TerminalArgs,
+    #[command(flatten)]
+    pub globals: Globals,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -40,6 +41,7 @@ fn long_help() -> String {
 
 /// Options that every command takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Globals {
     /// The hub's address; several, separated by commas, are tried in turn
     #[arg(long, short = 's', env = "HUBBUB_SERVER", default_value = "127.0.0.1:7411", value_name = "ADDR")]
@@ -207,6 +209,11 @@ mod tests {
     fn every_command_has_an_example() {
         for command in Cli::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.lines().all(|line| line.chars().count() <= 100),
+                "{} is wrapped",
+                command.get_name()
+            );
             assert!(help.contains(&format!("hubbub {}", command.get_name())), "{}", command.get_name());
         }
     }
