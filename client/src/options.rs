@@ -74,7 +74,8 @@ impl Options {
         self
     }
 
-    /// Whether one's own messages come back to one's own subscriptions. Default: yes.
+    /// Whether one's own messages come back to one's own subscriptions. Default: yes. Without them
+    /// no [`crate::Gap`] is found, since the own messages are holes in the count of the others.
     pub fn echo(mut self, echo: bool) -> Self {
         self.echo = echo;
         self

@@ -22,6 +22,8 @@ pub(crate) struct Outgoing {
     work: Event,
     /// Senders wait here for room, and for a connection.
     room: Event,
+    /// Whoever has to end with the client waits here.
+    over: Event,
     /// What the hub's hello said; beside the lock, since every line is measured.
     max_line: AtomicUsize,
 }
@@ -167,18 +169,16 @@ impl Outgoing {
             state.gate = Gate::Closed(why.to_owned());
         }
         drop(state);
-        self.work.notify(usize::MAX);
-        self.room.notify(usize::MAX);
+        for event in [&self.work, &self.room, &self.over] {
+            event.notify(usize::MAX);
+        }
     }
 
     /// Waits until the client is closed.
     pub(crate) async fn closed(&self) {
-        loop {
-            let change = self.room.listen();
-            if self.is_closed() {
-                return;
-            }
-            change.await;
+        let over = self.over.listen();
+        if !self.is_closed() {
+            over.await;
         }
     }
 

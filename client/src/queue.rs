@@ -145,10 +145,10 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         let mut state = self.queue.state.lock();
         state.abandoned = true;
-        let items = std::mem::take(&mut state.items);
-        // What the items do when they are dropped is their business, not the lock's.
+        let left = (std::mem::take(&mut state.items), state.waker.take());
+        // What these do when they are dropped is their business, not the lock's.
         drop(state);
-        drop(items);
+        drop(left);
     }
 }
 
