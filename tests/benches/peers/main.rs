@@ -137,6 +137,7 @@ fn compare(mut options: Options) -> Result<bool> {
     let versions = present.iter().map(|(p, program)| (p.key, server::version(p, program))).collect();
     let machine = Machine::here(options.rounds, options.seconds, versions, missing);
     let mut report = Report::new(machine, &works, &present.iter().map(|(p, _)| *p).collect::<Vec<_>>());
+    let others = server::Others::watch()?;
     for round in 0..options.rounds {
         for work in &works {
             for turn in 0..present.len() {
@@ -153,6 +154,7 @@ fn compare(mut options: Options) -> Result<bool> {
         }
     }
     eprint!("\r\x1b[K");
+    report.machine.others_busy = others.busy()?;
     print!("{}", report.table());
     if let Some(path) = &options.json {
         std::fs::write(path, report.json()?).with_context(|| format!("cannot write {}", path.display()))?;

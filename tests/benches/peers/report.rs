@@ -12,6 +12,9 @@ const SHAPE: u32 = 1;
 /// A core counts as full from here on.
 const FULL: f64 = 0.95;
 
+/// What others may use of the cores before rates and times are in doubt: a guess.
+const QUIET: f64 = 0.03;
+
 /// What one run gave.
 pub enum Cell {
     Measured(Vec<Sample>),
@@ -27,6 +30,8 @@ pub struct Machine {
     command: String,
     kernel: String,
     cpu: String,
+    /// Share of the two cores that other programs used meanwhile.
+    pub others_busy: f64,
     rounds: u32,
     seconds: f64,
     versions: BTreeMap<&'static str, String>,
@@ -35,7 +40,7 @@ pub struct Machine {
 
 /// All results of one invocation.
 pub struct Report {
-    machine: Machine,
+    pub machine: Machine,
     pub rows: Vec<&'static Row>,
     pub peers: Vec<&'static Peer>,
     /// By row and peer.
@@ -83,6 +88,7 @@ impl Machine {
             command: format!("cargo bench -p hubbub-tests --bench peers -- {}", arguments.join(" ")),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             cpu: cpu.trim_start_matches([' ', '\t', ':']).to_owned(),
+            others_busy: 0.0,
             rounds,
             seconds,
             versions,
@@ -140,6 +146,14 @@ impl Report {
             "{rounds} of {} s; {}, Linux {}; server on core 0, load on core 1; 128 B unless said\n",
             m.seconds, m.cpu, m.kernel
         );
+        if m.others_busy > QUIET {
+            let _ = writeln!(
+                out,
+                "This machine was not quiet: other programs used {:.0} % of the two cores. Rates and times are of \
+                 little use here, processor time of some.\n",
+                m.others_busy * 100.0
+            );
+        }
         for row in &self.rows {
             let cpu = if row.per.is_empty() { String::new() } else { format!("µs CPU/{}", row.per) };
             let _ = writeln!(

@@ -91,11 +91,49 @@ impl Drop for Server {
 
 /// Seconds of processor time of a process: user and system.
 pub fn cpu_seconds(pid: &str) -> Result<f64> {
+    ticks(pid, 2)
+}
+
+/// The first so many of utime, stime, and those of the children that have ended, in seconds.
+fn ticks(pid: &str, count: usize) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name before the last parenthesis may hold anything; utime and stime are fields 14 and 15.
+    // The name before the last parenthesis may hold anything; utime is field 14.
     let (_, fields) = stat.rsplit_once(") ").context("/proc/PID/stat is not as expected")?;
-    let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    let ticks = fields.split(' ').skip(11).take(count).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// What other programs do to the two cores from one moment on.
+pub struct Others {
+    since: Instant,
+    foreign: f64,
+}
+
+impl Others {
+    pub fn watch() -> Result<Others> {
+        Ok(Others { foreign: Others::foreign()?, since: Instant::now() })
+    }
+
+    /// Share of the two cores that they used, once every server started here has ended.
+    pub fn busy(&self) -> Result<f64> {
+        let used = Others::foreign()? - self.foreign;
+        Ok((used / self.since.elapsed().as_secs_f64() / 2.0).max(0.0))
+    }
+
+    /// Seconds that the two cores worked for others, ever.
+    fn foreign() -> Result<f64> {
+        let stat = std::fs::read_to_string("/proc/stat")?;
+        let mut busy = 0;
+        for core in [SERVER_CORE, LOAD_CORE] {
+            let name = format!("cpu{core} ");
+            let line =
+                stat.lines().find_map(|l| l.strip_prefix(&name)).context("/proc/stat has no such core")?;
+            // User, nice and system.
+            busy += line.split(' ').take(3).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        }
+        let own = ticks("self", 4)?;
+        Ok(busy as f64 / rustix::param::clock_ticks_per_second() as f64 - own)
+    }
 }
 
 /// The program of a peer, or what to do to have it.

@@ -15,7 +15,7 @@ struct Panel {
 }
 
 const SUBSCRIBERS: &[(&str, f64)] =
-    &[("subs-10", 1e1), ("subs-100", 1e2), ("subs-1000", 1e3), ("subs-10000", 1e4)];
+    &[("fan-10", 1e1), ("fan-100", 1e2), ("fan-1000", 1e3), ("fan-10000", 1e4)];
 const CHANNELS: &[(&str, f64)] = &[("chan-10", 1e1), ("chan-1e3", 1e3), ("chan-1e5", 1e5), ("chan-1e6", 1e6)];
 
 const PANELS: [Panel; 4] = [

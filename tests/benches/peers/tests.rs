@@ -175,7 +175,7 @@ fn something_else_between_messages_is_only_passed_over_where_it_belongs() {
 #[test]
 fn a_lap_visits_every_channel_once_and_ten_subscribers_at_a_time() {
     for (channels, subscribers) in [(10, 10), (1_000, 10), (100, 100), (100_000, 100)] {
-        let work = Stream { publishers: 1, channels, subscribers, payload: 128, window: 1 };
+        let work = Stream { publishers: 1, channels, subscribers, payload: 128 };
         let targets: Vec<_> = (0..channels).map(|k| work.target(k)).collect();
         let mut seen: Vec<_> = targets.iter().map(|t| t.0).collect();
         seen.sort_unstable();
@@ -224,7 +224,7 @@ fn medians_and_failures_are_told() {
 
 #[test]
 fn the_plot_has_a_line_for_each_server_that_was_measured() {
-    let plot = svg::plot(&report(&[("nats", 1e6, 1.0), ("redis", 2e6, 0.5)], work("subs-100")));
+    let plot = svg::plot(&report(&[("nats", 1e6, 1.0), ("redis", 2e6, 0.5)], work("fan-100")));
     assert_eq!(plot.matches("<polyline").count(), 4);
     assert_eq!(plot.matches("not measured").count(), 2);
 }

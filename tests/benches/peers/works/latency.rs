@@ -48,7 +48,7 @@ impl Bench<'_> {
                 self.net.conns[0].post(&bytes)?;
                 sent += 1;
             }
-            ensure!(now < due(count) + PATIENCE / 4, "{} of {count} messages arrived", micros.len());
+            ensure!(now < due(count) + PATIENCE, "{} of {count} messages arrived", micros.len());
             self.net.wait(Some(Duration::ZERO))?;
             self.net.take(&mut self.buffer, |_, conn, new| {
                 let now = Instant::now();

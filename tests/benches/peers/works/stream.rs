@@ -8,10 +8,17 @@ use crate::script::Script;
 use anyhow::{ensure, Result};
 use std::time::{Duration, Instant};
 
+/// Bytes in flight for each publisher, and so for each subscriber of its channel: two of a server's
+/// larger reads.
+const WINDOW: usize = 128 << 10;
+
 /// Deliveries and bytes of payload in flight in all, at the most: what the slowest server delivers in
-/// a few seconds.
-const MAX_DELIVERIES: usize = 1 << 19;
-const MAX_BYTES: usize = 64 << 20;
+/// ten seconds. Only the fan-out to 10,000 comes near.
+const MAX_DELIVERIES: usize = 1 << 20;
+const MAX_BYTES: usize = 256 << 20;
+
+/// How long a first lap may take beyond the time of a warm-up.
+const WARM_UP: Duration = Duration::from_secs(15);
 
 /// Messages in flight at least, for each publisher.
 const MIN_MESSAGES: usize = 4;
@@ -23,7 +30,7 @@ const OVERHEAD: usize = 64;
 const TURN: u64 = 4096;
 
 /// Subscribers that a stretch of consecutive publishes goes to, where each channel has one: the same
-/// for all sizes of a series, so that only the number of channels differs.
+/// whatever the number of channels, so that only that number differs.
 const GROUP: usize = 10;
 
 /// Where the work stands.
@@ -96,7 +103,7 @@ impl Bench<'_> {
         let framing = dialect.framing(&channel(0), work.payload);
         let counter = |_| Counter::new(framing, work.publishers);
         let fan = if shared { work.subscribers as u64 } else { 1 };
-        let window = (work.window / (work.payload + OVERHEAD)).max(MIN_MESSAGES) * work.publishers;
+        let window = (WINDOW / (work.payload + OVERHEAD)).max(MIN_MESSAGES) * work.publishers;
         let bound = (window as u64 * fan).min(MAX_DELIVERIES.min(MAX_BYTES / work.payload) as u64).max(fan);
         Ok(State {
             scripts: (0..work.publishers).map(script).collect(),
@@ -118,9 +125,10 @@ impl Bench<'_> {
         let least = state.issued() + least;
         let mut asked = false;
         state.barriers = 0;
+        let mut progress = (Instant::now(), 0);
         loop {
             let elapsed = start.elapsed();
-            let open = elapsed < time || (state.issued() < least && elapsed < time + PATIENCE / 4);
+            let open = elapsed < time || (state.issued() < least && elapsed < time + WARM_UP);
             let more = state.publish(&mut self.net, open)?;
             if !open && state.scripts.iter().all(Script::is_sent) {
                 // Where nobody receives, the server itself says that it is done.
@@ -138,11 +146,16 @@ impl Bench<'_> {
                     return Ok(());
                 }
             }
+            let seen = state.received + state.answers + state.issued();
+            if seen > progress.1 {
+                progress = (Instant::now(), seen);
+            }
             ensure!(
-                elapsed < time + PATIENCE,
-                "{} of {} deliveries arrived, then nothing; a publisher was told: {:?}",
+                progress.0.elapsed() < PATIENCE,
+                "{} of {} deliveries arrived, then nothing for {} s; a publisher was told: {:?}",
                 state.received,
                 state.issued() * state.fan,
+                PATIENCE.as_secs(),
                 state.said
             );
             self.net.wait(Some(if more { Duration::ZERO } else { Duration::from_millis(50) }))?;
