@@ -1,7 +1,7 @@
 //! The whole in one: everyone who listens sees everything in order; one who stops harms nobody; who
 //! is sent away comes back.
 
-use hubbub_tests::{hub, wait, Encoding, Program};
+use hubbub_tests::{hub, wait, Encoding, Hub, Program};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::Write;
@@ -10,7 +10,7 @@ const LINES: usize = 100_000;
 
 #[test]
 fn all_see_all_of_it_in_order() {
-    let hub = hub::builder().args(["--max-queue", "64MiB"]).start();
+    let hub = Hub::start();
     let mut text = hub.socket();
     text.send("subscribe ops\n");
     assert_eq!(text.must_line(), "ok subscribed to ops");

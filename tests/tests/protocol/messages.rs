@@ -13,7 +13,7 @@ in_every_encoding!(
 fn order_and_numbers_hold_for_many_publishers(encoding: Encoding) {
     const PUBLISHERS: usize = 4;
     const EACH: usize = 500;
-    let hub = Hub::start();
+    let hub = Hub::with(["--threads", if encoding == Encoding::Text { "1" } else { "4" }]);
     let mut exact = hub.client(Encoding::Json);
     exact.ask("subscribe race.a race.b").ok();
     let mut wild = hub.client(Encoding::Json);

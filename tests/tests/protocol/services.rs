@@ -238,6 +238,21 @@ fn who_asks_and_goes_leaves_nothing_behind() {
 }
 
 #[test]
+fn whoever_said_all_that_he_had_to_say_is_still_answered() {
+    let hub = Hub::start();
+    let mut provider = hub.client(Encoding::Json);
+    provider.ask("serve slow").ok();
+    let mut asker = hub.socket();
+    asker.send("request slow one\nrequest slow two\n");
+    asker.finish();
+    for _ in 0..2 {
+        let id = provider.event().get("request_id").clone();
+        provider.ask_object(json!({"op": "respond", "request_id": id, "data": "here"})).ok();
+    }
+    assert_eq!(asker.rest_lines(), ["ok slow: here", "ok slow: here"]);
+}
+
+#[test]
 fn a_client_may_ask_itself() {
     let hub = Hub::start();
     let mut client = hub.named(Encoding::Json, "hermit");
