@@ -56,7 +56,7 @@ pub fn plot(report: &Report) -> String {
         out.push_str("</g>\n");
     }
     for (n, peer) in report.peers.iter().enumerate() {
-        let x = LEFT + n as f64 * (width - LEFT) / report.peers.len() as f64;
+        let x = 20.0 + n as f64 * (width - 20.0) / report.peers.len() as f64;
         let y = 2.0 * HEIGHT + LEGEND / 2.0;
         let _ = writeln!(
             out,
