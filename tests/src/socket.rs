@@ -172,7 +172,7 @@ impl Socket {
     }
 
     fn lossy(&self) -> String {
-        String::from_utf8_lossy(&self.unread).chars().take(2000).collect()
+        String::from_utf8_lossy(&self.unread).chars().take(500).collect()
     }
 
     fn too_late<T>(&self, what: &str) -> T {
