@@ -31,7 +31,8 @@
 //! Live delivery is at most once, and what was lost is always told: every origin counts the messages
 //! of each channel, and a hole in that count is a [`Gap`].
 //!
-//! It runs on async-std's global executor, and its streams and futures can be awaited on any.
+//! It runs on async-std's global executor, and its streams and futures can be awaited on any. With the
+//! feature `testing` there is a small hub for the tests of programs that use it.
 
 mod backoff;
 mod client;

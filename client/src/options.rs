@@ -2,6 +2,8 @@
 
 use crate::{Backoff, Client, Error};
 use hubbub_shared::limits::MAX_HEARTBEAT_S;
+use hubbub_shared::names::quote;
+use hubbub_shared::DEFAULT_CLIENT_ADDR;
 use std::time::Duration;
 
 /// How to connect, and how to behave from then on.
@@ -127,10 +129,18 @@ impl Options {
     ///
     /// # Errors
     /// [`Error::Connect`] and [`Error::Timeout`] when no address answers, [`Error::Refused`] when
-    /// the hub does not want this client (a taken name, a full server).
+    /// the hub does not want this client (a taken name, a full server), [`Error::BadArgument`] for an
+    /// address without a port.
     pub async fn connect(self) -> Result<Client, Error> {
         if self.servers.is_empty() {
             return Err(Error::BadArgument("name at least one server, as HOST:PORT".into()));
+        }
+        let has_port =
+            |addr: &&String| addr.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        if let Some(addr) = self.servers.iter().find(|addr| !has_port(addr)) {
+            let message =
+                format!("{} is no address: write HOST:PORT, such as {DEFAULT_CLIENT_ADDR}", quote(addr));
+            return Err(Error::BadArgument(message));
         }
         Client::open(self).await
     }

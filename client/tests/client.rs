@@ -369,6 +369,10 @@ fn a_hub_that_does_not_answer_costs_no_more_than_the_time_limits() {
         let connecting = Options::new(&addr).connect_timeout(short).connect().await;
         assert!(matches!(connecting, Err(Error::Timeout { .. })));
         drop(silent);
+        for no_address in ["", "localhost", "127.0.0.1:99999"] {
+            let bad = Options::new(no_address).connect().await;
+            assert!(matches!(bad, Err(Error::BadArgument(message)) if message.contains("HOST:PORT")));
+        }
         let refused = Options::new(&addr).connect().await;
         assert!(matches!(refused, Err(Error::Connect { addr: named, .. }) if named == addr));
         let hub = hub().await;
