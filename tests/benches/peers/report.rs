@@ -280,7 +280,8 @@ pub fn median(mut values: Vec<f64>) -> Option<f64> {
 fn shown(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Rate if value >= 1e6 => format!("{:.2} M/s", value / 1e6),
-        Unit::Rate => format!("{:.1} k/s", value / 1e3),
+        Unit::Rate if value >= 1e3 => format!("{:.1} k/s", value / 1e3),
+        Unit::Rate => format!("{value:.0} /s"),
         Unit::Micros => format!("{value:.0} µs"),
         Unit::Millis => format!("{value:.1} ms"),
         Unit::Kib => format!("{value:.2} KiB"),

@@ -175,7 +175,7 @@ fn something_else_between_messages_is_only_passed_over_where_it_belongs() {
 #[test]
 fn a_lap_visits_every_channel_once_and_ten_subscribers_at_a_time() {
     for (channels, subscribers) in [(10, 10), (1_000, 10), (100, 100), (100_000, 100)] {
-        let work = Stream { publishers: 1, channels, subscribers, payload: 128 };
+        let work = Stream { publishers: 1, channels, subscribers, payload: 128, wildcards: 0 };
         let targets: Vec<_> = (0..channels).map(|k| work.target(k)).collect();
         let mut seen: Vec<_> = targets.iter().map(|t| t.0).collect();
         seen.sort_unstable();

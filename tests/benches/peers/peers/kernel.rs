@@ -5,6 +5,7 @@
 use super::{Calls, Dialect, Peer, Role};
 use crate::count::Framing;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
@@ -41,6 +42,8 @@ impl Dialect for Kernel {
             out.extend_from_slice(channel.as_bytes());
         }
     }
+
+    fn subscribe_wild(&self, _numbers: Range<usize>, _out: &mut Vec<u8>) {}
 
     fn barrier(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(BARRIER);

@@ -9,6 +9,7 @@ mod nats;
 mod redis;
 
 use crate::count::Framing;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
@@ -64,6 +65,11 @@ pub trait Dialect {
 
     /// Subscribes to literal channels.
     fn subscribe(&self, channels: &[String], out: &mut Vec<u8>);
+
+    /// Subscribes to wildcards that match nothing of what is published: one for each number.
+    fn subscribe_wild(&self, numbers: Range<usize>, out: &mut Vec<u8>) {
+        self.subscribe(&numbers.map(|n| format!("w.{n:06}.*")).collect::<Vec<_>>(), out);
+    }
 
     /// Asks for a unit that the server sends when it is done with everything said before.
     fn barrier(&self, out: &mut Vec<u8>);

@@ -3,6 +3,7 @@
 use super::{Dialect, Peer, Role};
 use crate::count::Framing;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
@@ -48,6 +49,10 @@ impl Dialect for Mqtt {
             body.push(0);
         }
         packet(0x82, &[&body], out);
+    }
+
+    fn subscribe_wild(&self, numbers: Range<usize>, out: &mut Vec<u8>) {
+        self.subscribe(&numbers.map(|n| format!("w/{n:06}/+")).collect::<Vec<_>>(), out);
     }
 
     fn barrier(&self, out: &mut Vec<u8>) {

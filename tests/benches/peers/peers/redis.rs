@@ -4,6 +4,7 @@
 use super::{line, number, Dialect, Peer, Role};
 use crate::count::Framing;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,11 +33,11 @@ impl Dialect for Redis {
     fn hello(&self, _name: &str, _out: &mut Vec<u8>) {}
 
     fn subscribe(&self, channels: &[String], out: &mut Vec<u8>) {
-        out.extend_from_slice(format!("*{}\r\n", channels.len() + 1).as_bytes());
-        bulk(b"SUBSCRIBE", out);
-        for channel in channels {
-            bulk(channel.as_bytes(), out);
-        }
+        subscribe(b"SUBSCRIBE", channels, out);
+    }
+
+    fn subscribe_wild(&self, numbers: Range<usize>, out: &mut Vec<u8>) {
+        subscribe(b"PSUBSCRIBE", &numbers.map(|n| format!("w.{n:06}.*")).collect::<Vec<_>>(), out);
     }
 
     fn barrier(&self, out: &mut Vec<u8>) {
@@ -87,6 +88,14 @@ impl Dialect for Redis {
 
     fn answers_publish(&self) -> bool {
         true
+    }
+}
+
+fn subscribe(verb: &[u8], names: &[String], out: &mut Vec<u8>) {
+    out.extend_from_slice(format!("*{}\r\n", names.len() + 1).as_bytes());
+    bulk(verb, out);
+    for name in names {
+        bulk(name.as_bytes(), out);
     }
 }
 

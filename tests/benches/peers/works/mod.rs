@@ -69,6 +69,8 @@ pub struct Stream {
     /// With one channel all of them receive everything; with more, each has its share of them.
     pub subscribers: usize,
     pub payload: usize,
+    /// Wildcards that other clients subscribe to, and that match nothing.
+    pub wildcards: usize,
 }
 
 /// What a work found for one row.
@@ -92,8 +94,15 @@ const fn stream(
     subscribers: usize,
     payload: usize,
 ) -> Work {
-    let stream = Stream { publishers, channels, subscribers, payload };
+    let stream = Stream { publishers, channels, subscribers, payload, wildcards: 0 };
     Work { key, kind: Kind::Stream(stream), rows, slow: false }
+}
+
+const fn beside_wildcards(work: Work, wildcards: usize) -> Work {
+    match work.kind {
+        Kind::Stream(stream) => Work { kind: Kind::Stream(Stream { wildcards, ..stream }), ..work },
+        _ => work,
+    }
 }
 
 const fn slow(work: Work) -> Work {
@@ -156,6 +165,17 @@ pub const WORKS: &[Work] = &[
     slow(stream("fan-10000", rows!["fan-10000" "fan-out 1 → 10,000" Rate "delivery"], 1, 1, 10_000, PAYLOAD)),
     stream("chan-10", rows!["chan-10" "1 → 10 channels" Rate "message"], 1, 10, 10, PAYLOAD),
     stream("chan-1e3", rows!["chan-1e3" "1 → 1,000 channels" Rate "message"], 1, 1_000, 10, PAYLOAD),
+    slow(beside_wildcards(
+        stream(
+            "chan-wild",
+            rows!["chan-wild" "1 → 1,000 channels, 100,000 wildcards" Rate "message"],
+            1,
+            1_000,
+            10,
+            PAYLOAD,
+        ),
+        100_000,
+    )),
     stream("chan-1e5", rows!["chan-1e5" "1 → 100,000 channels" Rate "message"], 1, 100_000, 100, PAYLOAD),
     slow(stream(
         "chan-1e6",
@@ -171,6 +191,9 @@ pub const WORKS: &[Work] = &[
 /// long together.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Subscriptions of one client at the most: the hub's limit.
+const SUBSCRIPTIONS: usize = 1000;
+
 /// Connections that are being set up at a time, where that is not what is measured.
 const SETTING_UP: usize = 100;
 
@@ -178,7 +201,7 @@ impl Work {
     /// Files that the generator or the server has open at the most.
     pub fn files(&self) -> u64 {
         let connections = match self.kind {
-            Kind::Stream(stream) => stream.publishers + stream.subscribers,
+            Kind::Stream(stream) => stream.publishers + stream.subscribers + stream.wildcards / SUBSCRIPTIONS,
             Kind::Crowd { clients } => clients + 2,
             Kind::Calls { .. } | Kind::Latency => 2,
         };

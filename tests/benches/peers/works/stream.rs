@@ -2,7 +2,9 @@
 //! channels, nobody, the payload sizes and the series. Every delivery is counted, each connection's
 //! count is compared with what it should have, and samples are compared byte by byte.
 
-use super::{channel, filler, publisher, subscriber, Bench, Sample, Span, Stream, PATIENCE, SETTING_UP};
+use super::{
+    channel, filler, publisher, subscriber, Bench, Sample, Span, Stream, PATIENCE, SETTING_UP, SUBSCRIPTIONS,
+};
 use crate::count::{Counter, STAMP};
 use crate::script::Script;
 use anyhow::{ensure, Result};
@@ -97,6 +99,9 @@ impl Bench<'_> {
             let channels = if shared { 0..1 } else { n * share..(n + 1) * share };
             dialect.subscribe(&channels.map(channel).collect::<Vec<_>>(), out);
         })?;
+        self.connect(work.wildcards / SUBSCRIPTIONS, SETTING_UP, subscriber, |n, out| {
+            dialect.subscribe_wild(n * SUBSCRIPTIONS..(n + 1) * SUBSCRIPTIONS, out);
+        })?;
         let filler = filler(work.payload);
         let script =
             |n| Script::new(dialect, n, &filler, (0..work.channels).map(|k| channel(work.target(k).0)));
@@ -161,7 +166,8 @@ impl Bench<'_> {
             self.net.wait(Some(if more { Duration::ZERO } else { Duration::from_millis(50) }))?;
             self.net.take(&mut self.buffer, |index, conn, new| match index.checked_sub(work.publishers) {
                 Some(subscriber) => {
-                    let counter = &mut state.counters[subscriber];
+                    // Those with wildcards get nothing but a PING now and then.
+                    let Some(counter) = state.counters.get_mut(subscriber) else { return Ok(()) };
                     let ended =
                         counter.feed(new, |u| dialect.unit(u), |u| dialect.payload(u), &state.filler)?;
                     state.received += ended;
