@@ -23,6 +23,8 @@ const BREAK: Duration = Duration::from_millis(10);
 /// How long a connection that the hub closed is still read, so that the last words are not lost
 /// to a reset. A guess: some round trips on a bad line.
 const LINGER: Duration = Duration::from_secs(2);
+/// The same while the server stops and is waited for.
+const SHORT_LINGER: Duration = Duration::from_millis(500);
 
 /// How a read ended.
 enum Progress {
@@ -56,7 +58,8 @@ pub async fn handle(hub: Arc<Hub>, socket: Socket, addr: SocketAddr) {
     let session = Session::new(client.clone(), now);
     let mut connection = Connection { hub, session, unread: Vec::new(), paused: false };
     connection.run(&client).await;
-    linger(&client).await;
+    let linger_for = if connection.hub.is_draining() { SHORT_LINGER } else { LINGER };
+    linger(&client, Instant::now() + linger_for).await;
 }
 
 /// Ends a batch: closes who did not keep up, then writes to everyone who has something to read.
@@ -182,9 +185,8 @@ impl Connection {
 
 /// Reads on without listening, until the client has seen the end of what it was sent: a socket that
 /// is closed with unread input resets the connection, and the last words are lost.
-async fn linger(client: &Client) {
+async fn linger(client: &Client, deadline: Instant) {
     let Some(socket) = client.socket() else { return };
-    let deadline = Instant::now() + LINGER;
     while rt::before(deadline, socket.readable()).await.is_some() {
         let read = buffers::with_read_buffer(|buffer| socket.get_ref().read(buffer));
         match read {

@@ -44,7 +44,7 @@ async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFi
         peer_addr: None,
         doors: BTreeMap::new(),
     };
-    let signals = Signals::new([Signal::Term, Signal::Int]).context("cannot wait for signals")?;
+    let signals = Signals::new(stopping_signals()).context("cannot wait for signals")?;
     pid_file.write(&serving).with_context(|| format!("cannot write {}", config.pid_file.display()))?;
     if let Some(path) = &config.ready_file {
         control::write_ready_file(path, &serving)
@@ -77,7 +77,7 @@ async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFi
     drain(&hub, within).await;
     drop((ready_file, pid_file));
     log::info!(
-        seconds = hub.servers.uptime_s(Now::read()), clients = hub.counters.clients_total.get(),
+        seconds = hub.servers.uptime_s(Now::read()), clients_total = hub.counters.clients_total.get(),
         messages_in = hub.counters.messages_in.get(), messages_out = hub.counters.messages_out.get();
         "hubbubd stopped"
     );
@@ -110,6 +110,20 @@ async fn drain(hub: &Arc<Hub>, within: Duration) {
             return;
         }
     }
+}
+
+/// What asks for a drain: a closed terminal too, unless the hub was started to outlive it (`nohup`).
+fn stopping_signals() -> Vec<Signal> {
+    let ignores_hangup = || -> Option<bool> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+        Some(u64::from_str_radix(mask.trim(), 16).ok()? & 1 == 1)
+    };
+    let mut signals = vec![Signal::Term, Signal::Int];
+    if !ignores_hangup().unwrap_or(true) {
+        signals.push(Signal::Hup);
+    }
+    signals
 }
 
 /// The first signal asks for a drain, the second ends the process.

@@ -53,7 +53,7 @@ impl ServerManager {
             state: if hub.is_draining() { "left" } else { "alive" }.to_owned(),
             clients,
             channels: hub.channels.len() as u64,
-            load: clients as f64 / hub.limits.max_clients.max(1) as f64,
+            load: (clients as f64 / hub.limits.max_clients.max(1) as f64 * 1e4).round() / 1e4,
             uptime_s: self.uptime_s(now),
             is_self: true,
         }]

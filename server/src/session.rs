@@ -6,7 +6,7 @@ use crate::clock::Now;
 use crate::commands::{self, Outcome};
 use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher};
 use hubbub_shared::command::{Command, Value};
-use hubbub_shared::encoding::{json, scan, Decoder, Misread, Out, Payload, Step};
+use hubbub_shared::encoding::{json, scan, Decoder, Head, Misread, Out, Payload, Step};
 use hubbub_shared::limits::{GREETING_DELAY, MAX_HEADERS, MAX_MISSED_HEARTBEATS};
 use hubbub_shared::names::{channel_str, ClientName};
 use hubbub_shared::refusal::{Code, Refusal};
@@ -48,8 +48,9 @@ pub struct Session {
     /// When a byte came, or a ping was sent.
     last_sign: Instant,
     decoder: Decoder,
-    /// The channel that it published to last.
+    /// The channel that it published to last, and how that began.
     last_channel: Option<Arc<Channel>>,
+    head: Head,
     ended: bool,
 }
 
@@ -82,6 +83,7 @@ impl Session {
             last_sign: now.instant,
             decoder: Decoder::default(),
             last_channel: None,
+            head: Head::default(),
             ended: false,
         }
     }
@@ -108,9 +110,16 @@ impl Session {
                     used += length;
                     self.decide_encoding(undecided);
                     let encoding = self.client.encoding();
+                    if let Some(payload) = self.head.payload(encoding, unit) {
+                        self.publish_again(payload, &mut run, hub, batch);
+                        continue;
+                    }
                     match encoding.parse(unit) {
                         None => {}
-                        Some(Ok(command)) => self.command(command, &mut run, hub, batch),
+                        Some(Ok(command)) => {
+                            self.head.learn(unit, &command);
+                            self.command(command, &mut run, hub, batch);
+                        }
                         Some(Err(Misread { refusal, id })) => {
                             self.flush_run(&mut run, hub, batch);
                             self.refuse(id, &refusal, hub, batch);
@@ -267,6 +276,18 @@ impl Session {
         }
         run.items.push(Item { payload, headers, reply, id: command.id });
         Ok(())
+    }
+
+    /// Adds one more publish of the kind that came last.
+    #[inline]
+    fn publish_again<'b>(&mut self, payload: Payload<'b>, run: &mut Run<'b>, hub: &Hub, batch: &mut Batch) {
+        let Some(channel) = &self.last_channel else { return };
+        if run.channel.as_ref().is_none_or(|c| !Arc::ptr_eq(c, channel)) {
+            let channel = channel.clone();
+            self.flush_run(run, hub, batch);
+            run.channel = Some(channel);
+        }
+        run.items.push(Item { payload, headers: None, reply: None, id: None });
     }
 
     fn channel_to_publish(

@@ -68,6 +68,8 @@ pub struct Verb {
     pub aliases: &'static [&'static str],
     /// Its arguments, in the order of the text form.
     pub args: &'static [Arg],
+    /// Whether any of them is a [`Kind::Flag`].
+    pub has_flags: bool,
     /// How the text form is written, after the name.
     pub usage: &'static str,
     /// One line of help.
@@ -88,6 +90,17 @@ const fn req(name: &'static str, kind: Kind) -> Arg {
     Arg { name, kind, required: true }
 }
 
+const fn has_flags(args: &[Arg]) -> bool {
+    let mut n = 0;
+    while n < args.len() {
+        if matches!(args[n].kind, Kind::Flag) {
+            return true;
+        }
+        n += 1;
+    }
+    false
+}
+
 macro_rules! verbs {
     ($($op:ident $name:literal $aliases:tt $usage:literal $about:literal
         [$($arg:expr),*] $($who:ident $spoken:ident)?;)*) => {
@@ -102,6 +115,7 @@ macro_rules! verbs {
             name: $name,
             aliases: &$aliases,
             args: &[$($arg),*],
+            has_flags: has_flags(&[$($arg),*]),
             usage: $usage,
             about: $about,
             who: verbs!(@who $($who)?),
@@ -175,8 +189,9 @@ verbs! {
 
 impl Verb {
     /// Finds a verb by its name or an alias, in any case.
+    #[inline]
     pub fn find(word: &str) -> Option<&'static Verb> {
-        VERBS.iter().find(|v| v.is_called(word))
+        VERBS.iter().find(|v| v.name == word).or_else(|| VERBS.iter().find(|v| v.is_called(word)))
     }
 
     fn is_called(&self, word: &str) -> bool {

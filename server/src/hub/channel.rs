@@ -27,6 +27,9 @@ pub struct Channel {
     pub name: Arc<str>,
     /// When it came to be, in milliseconds since 1970.
     pub created_ms: i64,
+    /// What it counts from: over the last count of any channel that was retired, since this may be
+    /// that channel again, and a count must not name two messages.
+    base: u64,
     state: Mutex<State>,
 }
 
@@ -101,8 +104,9 @@ pub struct Dead;
 
 impl Channel {
     /// A new channel.
-    pub fn new(name: Arc<str>, created_ms: i64) -> Self {
-        Channel { name, created_ms, state: Mutex::default() }
+    pub fn new(name: Arc<str>, created_ms: i64, base: u64) -> Self {
+        let state = State { seq: base, ..State::default() };
+        Channel { name, created_ms, base, state: Mutex::new(state) }
     }
 
     /// Counts, encodes and queues a run of messages of one publisher.
@@ -173,7 +177,7 @@ impl Channel {
                 state.subscribers = None;
             }
         }
-        let transient = state.seq == 0 || self.name.starts_with("$inbox.");
+        let transient = state.seq == self.base || self.name.starts_with("$inbox.");
         if transient && state.is_idle() {
             state.dead = true;
         }
@@ -202,7 +206,7 @@ impl Channel {
 
     /// Messages published since it came to be.
     pub fn messages(&self) -> u64 {
-        self.state.lock().seq
+        self.state.lock().seq - self.base
     }
 
     /// Everyone who would receive a message now, once each.
@@ -230,8 +234,8 @@ impl Channel {
     }
 
     /// Takes the channel out of use if nobody needs it and nothing has happened to it since the
-    /// last time it was asked. Returns the bytes given back.
-    pub fn retire(&self) -> Option<usize> {
+    /// last time it was asked. Returns the bytes given back, and its last count.
+    pub fn retire(&self) -> Option<(usize, u64)> {
         let mut state = self.state.lock();
         if !state.dead && (std::mem::take(&mut state.touched) || !state.is_idle()) {
             return None;
@@ -239,7 +243,7 @@ impl Channel {
         state.dead = true;
         let freed = state.history.memory();
         state.history.clear();
-        Some(freed)
+        Some((freed, state.seq))
     }
 
     /// Forgets its past if nothing has happened to it since the last time it was asked. Returns the

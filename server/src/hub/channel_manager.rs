@@ -27,6 +27,8 @@ pub struct ChannelManager {
     /// second chance).
     clock: Mutex<VecDeque<Arc<Channel>>>,
     history_bytes: AtomicIsize,
+    /// The highest last count of a channel that was retired.
+    retired_seq: AtomicU64,
     subscriptions: AtomicU64,
     max_channels: usize,
     max_history: isize,
@@ -41,6 +43,7 @@ impl ChannelManager {
             matcher: Matcher::default(),
             clock: Mutex::default(),
             history_bytes: AtomicIsize::new(0),
+            retired_seq: AtomicU64::new(0),
             subscriptions: AtomicU64::new(0),
             max_channels: limits.max_channels,
             max_history: isize::try_from(limits.history_total_bytes).unwrap_or(isize::MAX),
@@ -72,7 +75,7 @@ impl ChannelManager {
         let mut is_new = false;
         let entry = self.by_name.entry(name.clone()).or_insert_with(|| {
             is_new = true;
-            Arc::new(Channel::new(name, now.unix_ms))
+            Arc::new(Channel::new(name, now.unix_ms, self.retired_seq.load(Ordering::Relaxed)))
         });
         let channel = entry.clone();
         drop(entry);
@@ -231,7 +234,8 @@ impl ChannelManager {
         for _ in 0..MAX_STEPS.min(2 * clock.len()) {
             let Some(channel) = clock.pop_front() else { return false };
             match channel.retire() {
-                Some(freed) => {
+                Some((freed, last_seq)) => {
+                    self.retired_seq.fetch_max(last_seq, Ordering::Relaxed);
                     self.history_bytes.fetch_sub(freed as isize, Ordering::Relaxed);
                     self.remove(&channel);
                     return true;

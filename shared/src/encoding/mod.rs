@@ -2,6 +2,7 @@
 //! frames) end, and how replies and events are written in each. Sans-io: bytes in, bytes out.
 
 pub mod escape;
+mod head;
 pub mod json;
 pub mod scan;
 pub mod text;
@@ -11,6 +12,7 @@ use crate::limits::Limits;
 use crate::refusal::{Code, Refusal};
 use crate::reply::Reply;
 
+pub use head::Head;
 pub use json::Misread;
 
 /// How a connection is spoken, decided by its first byte and for good.
@@ -125,6 +127,7 @@ impl Encoding {
 
     /// Appends something that the hub tells a client. A reply to a command without an id is
     /// nothing in JSON and frames.
+    #[inline]
     pub fn push(self, what: &Out<'_>, out: &mut Vec<u8>) {
         match self {
             Encoding::Text => push_text(what, out),
@@ -147,18 +150,24 @@ impl Encoding {
     }
 
     /// Reads one unit's command. `None` for a blank line.
+    #[inline]
     pub fn parse(self, unit: &[u8]) -> Option<Result<Command<'_>, Misread<'_>>> {
-        let Ok(text) = std::str::from_utf8(unit) else {
+        let Ok(text) = simdutf8::basic::from_utf8(unit) else {
             let refusal = Refusal::new(Code::NotUtf8, "commands are UTF-8, and this one is not");
             return Some(Err(Misread { refusal, id: None }));
         };
         match self {
-            Encoding::Text if text.trim().is_empty() => None,
+            Encoding::Text | Encoding::Json if is_blank(text) => None,
             Encoding::Text => Some(text::parse(text).map_err(|refusal| Misread { refusal, id: None })),
-            Encoding::Json if text.trim().is_empty() => None,
             Encoding::Json | Encoding::Frame => Some(json::parse(text)),
         }
     }
+}
+
+/// Nearly every line shows by its first byte that it is not.
+#[inline]
+fn is_blank(text: &str) -> bool {
+    text.as_bytes().first().is_none_or(u8::is_ascii_whitespace) && text.trim().is_empty()
 }
 
 fn push_text(what: &Out<'_>, out: &mut Vec<u8>) {
@@ -216,11 +225,13 @@ pub enum Step<'a> {
 
 impl Decoder {
     /// What the connection speaks; unknown before its first byte.
+    #[inline]
     pub fn encoding(&self) -> Option<Encoding> {
         self.encoding
     }
 
     /// Looks at the unread bytes. After a [`Step::Unit`], call again with what follows it.
+    #[inline]
     pub fn step<'a>(&mut self, unread: &'a [u8], limits: &Limits) -> Step<'a> {
         let Some(&first) = unread.first() else { return Step::More };
         let encoding = *self.encoding.get_or_insert_with(|| Encoding::of_first_byte(first));
@@ -230,6 +241,7 @@ impl Decoder {
         }
     }
 
+    #[inline]
     fn line<'a>(&mut self, unread: &'a [u8], encoding: Encoding, limits: &Limits) -> Step<'a> {
         let max = encoding.max_unit(limits);
         let found = memchr::memchr(b'\n', &unread[self.scanned..]).map(|at| at + self.scanned);

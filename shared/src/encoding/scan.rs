@@ -47,6 +47,15 @@ impl<'a> Scanner<'a> {
         self.end()
     }
 
+    /// Reads the rest of an object whose last key and colon were read: its value, and the end.
+    pub fn last_member(mut self) -> Result<&'a str, ScanError> {
+        self.skip_value(1)?;
+        let value = &self.text[..self.at];
+        self.expect(b'}', "}")?;
+        self.end()?;
+        Ok(value)
+    }
+
     fn end(&mut self) -> Result<(), ScanError> {
         self.space();
         if self.at == self.text.len() {

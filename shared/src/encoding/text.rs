@@ -11,10 +11,10 @@ use crate::reply::{ClientInfo, Reply};
 use std::fmt::Write as _;
 
 /// Reads one command line, without its line end. The line is not blank.
+#[inline]
 pub fn parse(line: &str) -> Result<Command<'_>, Refusal> {
-    let line = line.trim_start();
-    let line = line.strip_prefix('/').unwrap_or(line);
     let (word, mut rest) = split_word(line);
+    let word = word.strip_prefix('/').unwrap_or(word);
     let verb = Verb::find(word).ok_or_else(|| Verb::unknown(word))?;
     if verb.spoken == Spoken::JsonOnly {
         let message = format!("{} is for JSON and frames; text clients say name NEW", verb.name);
@@ -46,7 +46,7 @@ pub fn parse(line: &str) -> Result<Command<'_>, Refusal> {
             return Err(Refusal::bad_argument(message));
         }
     }
-    if !rest.trim_end().is_empty() {
+    if !rest.is_empty() && !rest.trim_end().is_empty() {
         let message = format!("{} is more than {} takes: {}", quote(rest), verb.name, verb.usage_line());
         return Err(Refusal::bad_argument(message));
     }
@@ -55,11 +55,13 @@ pub fn parse(line: &str) -> Result<Command<'_>, Refusal> {
 
 /// The first word, and what follows the one space or tab after it (all of them, where another
 /// word is to come: the caller of the next word skips them).
+#[inline]
 fn split_word(text: &str) -> (&str, &str) {
-    let text = text.trim_start_matches([' ', '\t']);
-    match text.find([' ', '\t']) {
-        Some(end) => (&text[..end], &text[end + 1..]),
-        None => (text, ""),
+    let bytes = text.as_bytes();
+    let Some(start) = bytes.iter().position(|b| !matches!(b, b' ' | b'\t')) else { return ("", "") };
+    match memchr::memchr2(b' ', b'\t', &bytes[start..]) {
+        Some(length) => (&text[start..start + length], &text[start + length + 1..]),
+        None => (&text[start..], ""),
     }
 }
 
@@ -70,7 +72,7 @@ fn take_flags<'a>(
     mut rest: &'a str,
     values: &mut [Option<Value<'a>>; MAX_ARGS],
 ) -> &'a str {
-    if !verb.args.iter().any(|a| a.kind == Kind::Flag) {
+    if !verb.has_flags {
         return rest;
     }
     let flag = |word: &'a str| {
