@@ -21,6 +21,9 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 2;
 const USER_TIMEOUT: Duration = Duration::from_secs(90);
+/// Connections taken in before everything else that is ready gets its turn. A guess at a
+/// millisecond.
+const ACCEPTS_A_TURN: u64 = 16;
 /// Pause after the kernel refused to accept for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Those turned away who are given the time to read why, at once and how long. A guess.
@@ -59,7 +62,11 @@ impl Listener {
 
     /// Accepts for ever; dropping the future ends it, and closes the socket.
     pub async fn run(mut self, hub: Arc<Hub>) {
-        loop {
+        for turn in 1_u64.. {
+            // While more are waiting, `accept` never waits: others would not get their turn.
+            if turn % ACCEPTS_A_TURN == 0 {
+                rt::breathe().await;
+            }
             match self.acceptor.accept().await {
                 Ok((socket, addr)) => self.admit(socket, addr, &hub),
                 Err(e) => self.refused_by_kernel(&e, &hub).await,

@@ -61,6 +61,9 @@ struct Run<'b> {
     items: Vec<Item<'b>>,
 }
 
+/// Work of a refusal beside its bytes, in the batch's measure.
+const REFUSAL: usize = 2 << 10;
+
 /// Places of the arguments of `publish` in its row of the table.
 const CHANNEL: usize = 0;
 const DATA: usize = 1;
@@ -241,6 +244,8 @@ impl Session {
 
     fn refuse(&self, id: Option<&str>, refusal: &Refusal, hub: &Hub, batch: &mut Batch) {
         hub.counters.refusals.add(1);
+        // Finding the words for it is work that its length does not show.
+        batch.worked(REFUSAL);
         hub.tell(&self.client, &Out::Error(id, refusal), 0, batch);
     }
 

@@ -365,9 +365,13 @@ fn reply(service: &str, json: &str) -> RequestReply {
 }
 
 fn check_name(name: &str) -> Result<&str, Refusal> {
-    channel_str(name).map_err(|refusal| {
+    let name = channel_str(name).map_err(|refusal| {
         Refusal::new(refusal.code, format!("{}; service names follow the same rules", refusal.message))
-    })
+    })?;
+    if name.starts_with('$') {
+        return Err(Refusal::new(Code::NotAllowed, "names that start with $ belong to the hub"));
+    }
+    Ok(name)
 }
 
 fn payload_text(payload: Payload<'_>) -> &str {
