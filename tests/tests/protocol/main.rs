@@ -10,6 +10,7 @@ mod events;
 mod groups;
 mod history;
 mod json;
+mod logs;
 mod messages;
 mod names;
 mod operator;

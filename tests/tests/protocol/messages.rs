@@ -143,6 +143,24 @@ fn a_message_has_the_shape_of_the_protocol() {
 }
 
 #[test]
+fn json_on_many_lines_arrives_on_one() {
+    let hub = Hub::start();
+    let mut line = hub.client(Encoding::Json);
+    let mut text = hub.client(Encoding::Text);
+    for client in [&mut line, &mut text] {
+        client.ask("subscribe ops").ok();
+    }
+    let mut framed = hub.named(Encoding::Frame, "bob");
+    let pretty = "{\n\t\"op\": \"publish\",\r\n \"id\": 1, \"channel\": \"ops\",\n \"data\": {\n  \"a b\": [1,\n 2]\n }\n}";
+    let bytes = hubbub_tests::wire::frame(pretty.as_bytes());
+    framed.socket().send(bytes);
+    framed.reply("a pretty command").ok();
+    let line = line.socket().must_line();
+    assert!(line.contains(r#""data":{"a b":[1,2]}}"#), "{line}");
+    assert_eq!(text.line(), r#"[ops] bob: {"a b":[1,2]}"#);
+}
+
+#[test]
 fn what_is_no_header_and_no_reply_channel_is_refused() {
     let hub = Hub::start();
     let mut bob = hub.client(Encoding::Json);

@@ -1,6 +1,6 @@
 //! Operators, drain and shutdown: who may, what clients are told, and how the process ends.
 
-use hubbub_tests::{hub, in_every_encoding, Client, Encoding, Hub};
+use hubbub_tests::{hub, in_every_encoding, wait, Client, Encoding, Hub, Socket};
 use rustix::process::Signal;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -143,6 +143,63 @@ fn a_drain_does_not_wait_for_who_does_not_read() {
     assert_eq!(hub.wait_end().code(), Some(0));
     let took = started.elapsed();
     assert!(took < Duration::from_secs(4), "{took:?} with a deadline of 500 ms");
+}
+
+/// A hub that will drain for a while: a client does not read what is queued to it.
+fn slow_to_drain(deadline: &str) -> (Hub, Client) {
+    let hub = hub::builder().args(["--drain-deadline", deadline, "--stall-timeout", "60s"]).start();
+    let mut stalled = hub.client(Encoding::Json);
+    stalled.socket().shrink_receive_buffer();
+    stalled.ask("subscribe ops").ok();
+    let mut writer = hub.client(Encoding::Json);
+    let load = "x".repeat(60_000);
+    for _ in 0..100 {
+        writer.ask(&format!("publish ops {load}")).ok();
+    }
+    (hub, stalled)
+}
+
+#[test]
+fn who_comes_during_a_drain_is_sent_away() {
+    let (mut hub, mut stalled) = slow_to_drain("60s");
+    hub.terminate();
+    wait::until("newcomers to be refused", || match Socket::try_connect(hub.addr()) {
+        Err(_) => Some(()),
+        Ok(mut socket) => socket.rest_lines().iter().any(|l| l.contains("draining")).then_some(()),
+    });
+    assert!(hub.is_running(), "it still has something to send");
+    while stalled.next_event().is_some() {}
+    drop(stalled);
+    assert_eq!(hub.wait_end().code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_is_not_asked_to_wait() {
+    let (mut hub, stalled) = slow_to_drain("60s");
+    let mut other = hub.client(Encoding::Json);
+    other.ask("ping").ok();
+    hub.terminate();
+    other.closed_with("draining");
+    hub.terminate();
+    hub.wait_end_within(Duration::from_secs(5));
+    drop(stalled);
+}
+
+#[test]
+fn who_waits_for_an_answer_is_told_of_the_end() {
+    let mut hub = Hub::start();
+    let mut provider = hub.client(Encoding::Json);
+    provider.ask("serve slow").ok();
+    let mut asker = hub.client(Encoding::Json);
+    asker.say("request slow hi");
+    provider.event();
+    hub.terminate();
+    let mut said = Vec::new();
+    while let Some(line) = asker.socket().line() {
+        said.push(line);
+    }
+    assert!(said.iter().any(|l| l.contains("\"closing\"") && l.contains("\"draining\"")), "{said:?}");
+    assert_eq!(hub.wait_end().code(), Some(0));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Runs `hubbubd` to its end in a folder of its own.
-fn run(args: &[&str]) -> (Option<i32>, String, String) {
+pub fn run(args: &[&str]) -> (Option<i32>, String, String) {
     let dir = tempfile::tempdir().unwrap();
     run_in(dir.path(), args)
 }
@@ -214,54 +214,4 @@ fn a_folder_that_cannot_be_written_is_told() {
     assert!(code == Some(1) || code == Some(2), "{code:?} {err}");
     assert!(err.contains("a-file"), "{err}");
     assert!(!err.contains("panicked"), "{err}");
-}
-
-#[test]
-fn logs_are_machine_readable_and_hold_no_raw_control_characters() {
-    let hub = hub::builder().args(["--log-level", "debug", "--log-format", "json"]).start();
-    let mut client = hub.client(Encoding::Json);
-    let forged = "x\n{\"level\":30,\"msg\":\"forged\"}\u{1b}[31m\u{202e}";
-    client.ask_object(serde_json::json!({"op": "hello", "client": forged})).ok();
-    client.ask_object(serde_json::json!({"op": "name", "name": forged})).code();
-    client.ask_object(serde_json::json!({"op": "create", "channel": "c", "topic": forged})).ok();
-    client.ask_object(serde_json::json!({"op": forged})).code();
-    client.ask("close").ok();
-    assert_eq!(client.next_event(), None);
-    hub.terminate();
-    let mut hub = hub;
-    hub.wait_end();
-    let log = hub.stdout();
-    assert!(!log.trim().is_empty(), "nothing was logged");
-    for line in log.lines() {
-        let object: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line:?}"));
-        assert_ne!(object["msg"], "forged");
-        assert!(!line.chars().any(|c| c < ' ' || ('\u{202a}'..='\u{202e}').contains(&c)), "{line:?}");
-    }
-    assert_eq!(hub.stderr(), "", "a healthy run complains of nothing");
-}
-
-#[test]
-fn a_log_whose_reader_is_gone_does_not_stop_the_hub() {
-    let dir = tempfile::tempdir().unwrap();
-    let ready = dir.path().join("ready.json");
-    let mut command = Command::new("sh");
-    let script = format!(
-        "'{}' --listen 127.0.0.1:0 --data-dir '{}' --ready-file '{}' --log-level debug | head -n 1 >/dev/null",
-        binaries::hubbubd().display(),
-        dir.path().join("data").display(),
-        ready.display()
-    );
-    let mut shell = command.arg("-c").arg(script).spawn().unwrap();
-    let told: Value = hubbub_tests::wait::until("the hub", || {
-        serde_json::from_str(&std::fs::read_to_string(&ready).ok()?).ok()
-    });
-    let addr = told["client_addr"].as_str().unwrap().parse().unwrap();
-    for _ in 0..20 {
-        let mut client = hubbub_tests::Client::connect(addr, Encoding::Text);
-        client.ask("name bob").ok();
-        client.ask("close").ok();
-    }
-    let data = dir.path().join("data");
-    assert_eq!(run(&["shutdown", "--data-dir", data.to_str().unwrap()]).0, Some(0));
-    shell.wait().unwrap();
 }
