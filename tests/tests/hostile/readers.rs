@@ -111,6 +111,18 @@ fn a_thousand_stalled_readers_stay_within_the_sum_of_their_limits() {
 }
 
 #[test]
+fn who_asks_for_much_at_once_holds_nobody_up() {
+    let hub = Hub::start();
+    let _crowd: Vec<_> = (0..500).map(|n| hub.named(Encoding::Json, &format!("somebody-{n}"))).collect();
+    // 72 KB of questions, about 200 MB of answers.
+    endure(&hub, SLACK, |hub| {
+        let mut greedy = hub.socket();
+        greedy.send("clients all\n".repeat(6_000));
+        wait::until("the greedy one to be cut", || (hub.stat("slow_consumers") == 1).then_some(()));
+    });
+}
+
+#[test]
 fn who_asks_and_does_not_read_the_answers_is_cut() {
     let hub = hub::builder().args(["--max-queue", "1MiB", "--stall-timeout", "2s"]).start();
     let mut others = Vec::new();
