@@ -6,16 +6,13 @@ use crate::clock::Now;
 use crate::hub::{Batch, Client, Hub};
 use crate::rt::{self, Socket};
 use crate::session::Session;
-use crate::writer;
+use crate::writer::{hand_over, Turn};
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Receivers served before everything else that is ready gets its turn: bounds how long one
-/// fan-out holds up other clients (a write of 64 KiB takes some 20 µs).
-const SLICE: usize = 128;
 /// How long a publisher waits before its next read when a receiver's queue is more than half full:
 /// slows down who is faster than its listeners, and costs little when one of them has stopped (64
 /// reads until its queue is full). NATS stalls its publishers by as much.
@@ -49,36 +46,34 @@ struct Connection {
     paused: bool,
 }
 
-/// Serves one client from its first to its last byte.
-pub async fn handle(hub: Arc<Hub>, socket: Socket, addr: SocketAddr) {
+/// Takes in a client and serves it from its first to its last byte.
+pub fn start(hub: &Arc<Hub>, socket: Socket, addr: SocketAddr) {
     let now = Now::read();
     let mut batch = Batch::new(now);
     let client = hub.open(addr, Some(socket), &mut batch);
-    deliver(&hub, batch).await;
-    let session = Session::new(client.clone(), now);
-    let mut connection = Connection { hub, session, unread: Vec::new(), paused: false };
-    connection.run(&client).await;
-    let linger_for = if connection.hub.is_draining() { SHORT_LINGER } else { LINGER };
-    linger(&client, Instant::now() + linger_for).await;
-}
-
-/// Ends a batch: closes who did not keep up, then writes to everyone who has something to read.
-pub async fn deliver(hub: &Arc<Hub>, mut batch: Batch) {
-    hub.settle(&mut batch);
-    for (n, client) in batch.into_dirty().iter().enumerate() {
-        if n % SLICE == SLICE - 1 {
-            rt::breathe().await;
-        }
-        writer::flush(hub, client);
-    }
+    let turn = hand_over(hub, batch);
+    let session = Session::new(client, now);
+    let connection = Connection { hub: hub.clone(), session, unread: Vec::new(), paused: false };
+    rt::spawn(connection.serve(turn));
 }
 
 impl Connection {
+    /// The task of one client. Whatever is awaited here is part of what an idle connection costs,
+    /// so that all but the plain wait for bytes is put aside in a box while it lasts.
+    async fn serve(mut self, turn: Turn) {
+        turn.written(&self.hub).await;
+        let client = self.session.client.clone();
+        self.run(&client).await;
+        let linger_for = if self.hub.is_draining() { SHORT_LINGER } else { LINGER };
+        drop(self);
+        Box::pin(linger(&client, Instant::now() + linger_for)).await;
+    }
+
     async fn run(&mut self, client: &Arc<Client>) {
         let Some(socket) = client.socket() else { return };
         while !self.session.is_over() && client.outbox.is_open() {
             let ready = if self.paused {
-                rt::breathe().await;
+                Box::pin(rt::breathe()).await;
                 Ready::ToGoOn
             } else {
                 match self.session.deadline(&self.hub) {
@@ -87,33 +82,39 @@ impl Connection {
                         let _ = socket.readable().await;
                         Ready::ToRead
                     }
-                    Some(deadline) => match rt::before(deadline, socket.readable()).await {
+                    Some(deadline) => match Box::pin(rt::before(deadline, socket.readable())).await {
                         Some(_) => Ready::ToRead,
                         None => Ready::OutOfTime,
                     },
                 }
             };
-            let mut batch = Batch::new(Now::read());
-            let progress = match ready {
-                Ready::ToRead => self.read(socket, &mut batch),
-                Ready::ToGoOn => self.go_on(&mut batch),
-                Ready::OutOfTime => {
-                    self.session.on_time(&self.hub, &mut batch);
-                    Progress::Going
-                }
-            };
-            self.paused = batch.is_long();
-            let pressed = batch.pressed;
-            deliver(&self.hub, batch).await;
+            let (progress, pressed, turn) = self.batch(socket, ready);
+            turn.written(&self.hub).await;
             if let Progress::Ended(reason) = progress {
-                return self.ended(client, reason).await;
+                return Box::pin(self.ended(client, reason)).await;
             }
             if pressed {
-                rt::sleep(BREAK).await;
+                Box::pin(rt::sleep(BREAK)).await;
             }
         }
         // Where the writer found the connection broken, nobody has told the hub yet.
-        self.leave("connection reset").await;
+        Box::pin(self.leave("connection reset")).await;
+    }
+
+    /// One batch of commands: how it ended, whether a receiver is behind, and the turn at whose end
+    /// the receivers are written to.
+    fn batch(&mut self, socket: &Socket, ready: Ready) -> (Progress, bool, Turn) {
+        let mut batch = Batch::new(Now::read());
+        let progress = match ready {
+            Ready::ToRead => self.read(socket, &mut batch),
+            Ready::ToGoOn => self.go_on(&mut batch),
+            Ready::OutOfTime => {
+                self.session.on_time(&self.hub, &mut batch);
+                Progress::Going
+            }
+        };
+        self.paused = batch.is_long();
+        (progress, batch.pressed, hand_over(&self.hub, batch))
     }
 
     /// The commands that were read before others had their turn.
@@ -179,7 +180,7 @@ impl Connection {
     async fn leave(&mut self, reason: &'static str) {
         let mut batch = Batch::new(Now::read());
         self.session.left(reason, &self.hub, &mut batch);
-        deliver(&self.hub, batch).await;
+        hand_over(&self.hub, batch).written(&self.hub).await;
     }
 }
 
@@ -194,5 +195,19 @@ async fn linger(client: &Client, deadline: Instant) {
             Err(e) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_a_small_task() {
+        fn future_size<F: std::future::Future, A, B>(_: fn(A, B) -> F) -> usize {
+            size_of::<F>()
+        }
+        let (task, client) = (future_size(Connection::serve), size_of::<Client>());
+        assert!(task <= 512 && client <= 304, "the task has {task} bytes, the client {client}");
     }
 }

@@ -77,7 +77,7 @@ impl Listener {
     fn admit(&self, socket: Socket, addr: SocketAddr, hub: &Arc<Hub>) {
         let most = hub.limits.max_clients;
         if hub.clients.sockets.open() < most as u64 {
-            return rt::spawn(connection::handle(hub.clone(), socket, addr));
+            return connection::start(hub, socket, addr);
         }
         hub.counters.clients_refused.add(1);
         log::warn!(addr:% = addr, most; "client turned away: the server is full");

@@ -2,13 +2,14 @@
 
 use crate::clock::Now;
 use crate::config::Config;
-use crate::connection::deliver;
+
 use crate::control::{self, PidFile, Serving};
 use crate::hub::{Batch, Hub};
 use crate::listener::Listener;
 use crate::operator::Token;
 use crate::rt;
 use crate::server_manager::ServerManager;
+use crate::writer::{self, hand_over};
 use anyhow::Context;
 use async_signal::{Signal, Signals};
 use futures::future::{select, Either};
@@ -50,11 +51,12 @@ async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFi
         control::write_ready_file(path, &serving)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
+    rt::spawn(writer::write_at_end_of_turn(hub.clone()));
     let ready_file = RemovedAtEnd(config.ready_file.clone());
 
     let mut batch = Batch::new(started);
     hub.announce("$sys.server.joined", &json!({"name": hub.name(), "origin": hub.origin()}), &mut batch);
-    deliver(&hub, batch).await;
+    hand_over(&hub, batch).written(&hub).await;
     log::info!(
         name = hub.name(), addr:% = client_addr, pid = serving.pid, version = env!("CARGO_PKG_VERSION"),
         threads = config.threads, max_clients = config.limits.max_clients, data_dir:% = config.data_dir.display();
@@ -98,7 +100,7 @@ async fn drain_wanted(hub: &Hub) -> Duration {
 async fn drain(hub: &Arc<Hub>, within: Duration) {
     let deadline = Instant::now() + within;
     log::info!(clients = hub.clients.len(), within_ms = within.as_millis() as u64; "draining");
-    deliver(hub, hub.drain(Now::read())).await;
+    hand_over(hub, hub.drain(Now::read())).written(hub).await;
     let sockets = hub.clients.sockets.clone();
     loop {
         let closed = sockets.closed.listen();
@@ -149,7 +151,7 @@ async fn expire_requests(hub: Arc<Hub>) {
                 if rt::before(deadline, alarm).await.is_none() {
                     let mut batch = Batch::new(Now::read());
                     hub.services.expire(&hub, &mut batch);
-                    deliver(&hub, batch).await;
+                    hand_over(&hub, batch).written(&hub).await;
                 }
             }
         }

@@ -22,6 +22,7 @@ use crate::clock::Now;
 use crate::operator::Token;
 use crate::server_manager::ServerManager;
 use crate::services::Services;
+use crate::writer::EndOfTurn;
 use event_listener::Event;
 use hubbub_shared::encoding::{Out, Payload};
 use hubbub_shared::limits::Limits;
@@ -59,6 +60,8 @@ pub struct Hub {
     pub welcome: Mutex<String>,
     /// Makes operators.
     pub operator: Token,
+    /// Whom to write to at the end of the turn.
+    pub end_of_turn: EndOfTurn,
     /// Told when a drain is asked for.
     pub drain_wanted: Event,
     drain: Mutex<Option<Duration>>,
@@ -77,6 +80,7 @@ impl Hub {
             limits,
             welcome: Mutex::default(),
             operator,
+            end_of_turn: EndOfTurn::default(),
             drain_wanted: Event::new(),
             drain: Mutex::default(),
             draining: AtomicBool::new(false),
