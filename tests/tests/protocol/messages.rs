@@ -200,6 +200,21 @@ fn every_channel_has_its_own_numbers() {
 }
 
 #[test]
+fn a_channel_that_was_forgotten_does_not_use_a_number_twice() {
+    let hub = Hub::with(["--max-channels", "10"]);
+    let mut bob = hub.client(Encoding::Json);
+    for n in 1..=3 {
+        assert_eq!(bob.ask("publish a hi").json()["seq"], n);
+    }
+    for n in 0..50 {
+        bob.ask(&format!("publish other.{n} hi")).ok();
+    }
+    assert_eq!(bob.ask("history a").code(), "no-such-channel", "it was pushed out");
+    let again = bob.ask("publish a hi").json()["seq"].as_u64().unwrap();
+    assert!(again > 3, "origin, channel and seq name a message: {again} was another one");
+}
+
+#[test]
 fn a_restart_is_another_origin() {
     let hub = Hub::with(["--name", "alpha"]);
     let before = hub.ready()["origin"].clone();

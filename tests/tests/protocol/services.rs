@@ -13,6 +13,7 @@ in_every_encoding!(
     only_who_was_asked_may_answer_and_only_once,
     services_are_listed_with_what_they_did,
     unserve_ends_an_offer,
+    a_request_goes_on_to_the_next_provider_when_one_dies,
 );
 
 /// The id of a request, as the provider is shown it: `<bob> normalize ID: text`.
@@ -140,6 +141,29 @@ fn unserve_ends_an_offer(encoding: Encoding) {
     let id = request_id(&provider.event(), "work");
     provider.ask(&format!("respond {id} back again")).ok();
     assert_eq!(client.reply("request").ok(), "work: back again");
+}
+
+fn a_request_goes_on_to_the_next_provider_when_one_dies(encoding: Encoding) {
+    let hub = Hub::start();
+    let mut providers: Vec<Client> = (0..3).map(|_| hub.client(encoding)).collect();
+    for provider in &mut providers {
+        provider.ask("serve work").ok();
+    }
+    let mut client = hub.named(encoding, "bob");
+    client.say("request work important");
+    // One after the other gets it and goes; the last one answers.
+    while providers.len() > 1 {
+        let holder = wait::until("somebody to get the request", || {
+            providers.iter_mut().position(|p| !p.events_so_far().is_empty())
+        });
+        drop(providers.swap_remove(holder));
+    }
+    let event = providers[0].event();
+    let id = request_id(&event, "work");
+    assert_eq!(event.line, format!("<bob> work {id}: important"));
+    providers[0].ask(&format!("respond {id} done at last")).ok();
+    assert_eq!(client.reply("request").ok(), "work: done at last");
+    client.nothing_more();
 }
 
 #[test]
