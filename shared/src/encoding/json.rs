@@ -140,8 +140,10 @@ pub fn compact(raw: &str) -> Cow<'_, str> {
 pub fn push_payload(payload: Payload<'_>, out: &mut Vec<u8>) {
     match payload {
         Payload::Text(text) => push_json_string(text, out),
-        // In valid JSON a control character is white space between tokens: only frames hold any.
-        Payload::Json(raw) if raw.bytes().any(|b| b < 0x20) => out.extend_from_slice(compact(raw).as_bytes()),
+        // In valid JSON a line break is white space between tokens; only frames hold any.
+        Payload::Json(raw) if memchr::memchr(b'\n', raw.as_bytes()).is_some() => {
+            out.extend_from_slice(compact(raw).as_bytes());
+        }
         Payload::Json(raw) => out.extend_from_slice(raw.as_bytes()),
     }
 }
