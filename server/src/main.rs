@@ -1,28 +1,10 @@
-//! `hubbubd`, the server's command: flags → [`config::Config`] → [`server::run`] → exit code. Decides
+//! `hubbubd`, the server's command: flags → [`hubbub_server::config::Config`] → [`hubbub_server::server::run`] → exit code. Decides
 //! nothing about clients or channels.
-
-mod buffers;
-mod clock;
-mod commands;
-mod config;
-mod connection;
-mod control;
-mod files;
-mod hub;
-mod listener;
-mod logging;
-mod operator;
-mod outbox;
-mod rt;
-mod server;
-mod server_manager;
-mod services;
-mod session;
-mod writer;
 
 use anyhow::Context;
 use clap::ArgMatches;
-use config::{Loaded, Surroundings};
+use hubbub_server::config::{self, Loaded, Surroundings};
+use hubbub_server::{control, files, logging, server};
 use log::LevelFilter;
 use rustix::process::{getrlimit, getuid, setrlimit, Resource, Rlimit};
 use std::io::{self, IsTerminal, Write};

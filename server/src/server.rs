@@ -99,7 +99,7 @@ async fn drain_wanted(hub: &Hub) -> Duration {
 /// Tells everyone, and waits until all that was queued is sent and all sockets are closed.
 async fn drain(hub: &Arc<Hub>, within: Duration) {
     let deadline = Instant::now() + within;
-    log::info!(clients = hub.clients.len(), within_ms = within.as_millis() as u64; "draining");
+    log::info!(clients = hub.clients.count(), within_ms = within.as_millis() as u64; "draining");
     hand_over(hub, hub.drain(Now::read())).written(hub).await;
     let sockets = hub.clients.sockets.clone();
     loop {

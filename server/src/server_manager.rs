@@ -43,7 +43,7 @@ impl ServerManager {
 
     /// What `servers` shows.
     pub fn list(&self, hub: &Hub, now: Now) -> Vec<ServerInfo> {
-        let clients = hub.clients.len() as u64;
+        let clients = hub.clients.count() as u64;
         vec![ServerInfo {
             id: self.id.to_string(),
             name: self.name.clone(),
@@ -52,7 +52,7 @@ impl ServerManager {
             peer_addr: None,
             state: if hub.is_draining() { "left" } else { "alive" }.to_owned(),
             clients,
-            channels: hub.channels.len() as u64,
+            channels: hub.channels.count() as u64,
             load: (clients as f64 / hub.limits.max_clients.max(1) as f64 * 1e4).round() / 1e4,
             uptime_s: self.uptime_s(now),
             is_self: true,

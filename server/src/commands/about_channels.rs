@@ -23,7 +23,7 @@ pub(super) fn channels(call: Call<'_>, command: &Command<'_>) -> Result<Outcome>
         Some(pattern) => pattern.matches(name),
         None => !name.starts_with('$'),
     });
-    call.batch.worked(LOOK * (call.hub.channels.len() + channels.len()));
+    call.batch.worked(LOOK * (call.hub.channels.count() + channels.len()));
     let row = |channel: &Arc<Channel>| ChannelInfo {
         name: channel.name.to_string(),
         topic: channel.topic().map(|t| t.text).unwrap_or_default(),

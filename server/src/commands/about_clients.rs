@@ -150,7 +150,7 @@ pub(super) fn clients(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
         let room = (limit + 1).saturating_sub(rows.len());
         rows.extend(call.hub.clients.closed().into_iter().filter(|c| wanted(&c.name)).take(room));
     }
-    call.batch.worked(LOOK * (call.hub.clients.len() + rows.len()));
+    call.batch.worked(LOOK * (call.hub.clients.count() + rows.len()));
     let truncated = rows.len() > limit;
     rows.truncate(limit);
     Ok(Outcome::Reply(Reply::Clients(ClientsReply { clients: rows, truncated })))

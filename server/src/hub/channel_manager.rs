@@ -205,7 +205,7 @@ impl ChannelManager {
     }
 
     /// Channels now.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.by_name.len()
     }
 

@@ -113,7 +113,7 @@ impl ClientManager {
     }
 
     /// Clients connected now.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.by_name.len()
     }
 
@@ -188,7 +188,7 @@ mod tests {
             assert!(clients.close(&client, "again", "alpha", Now::read()).is_none());
         }
         let closed = clients.closed();
-        assert_eq!((closed.len(), clients.len()), (MAX_CLOSED_CLIENTS, 0));
+        assert_eq!((closed.len(), clients.count()), (MAX_CLOSED_CLIENTS, 0));
         assert_eq!(closed[0].reason.as_deref(), Some("test"));
     }
 }

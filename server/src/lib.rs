@@ -1,0 +1,21 @@
+//! The Hubbub server as a library: the binary `hubbubd` is a thin shell around [`server::run`], and
+//! the benchmarks reach its parts from here. Not an interface for other programs.
+
+mod buffers;
+pub mod clock;
+mod commands;
+pub mod config;
+mod connection;
+pub mod control;
+pub mod files;
+pub mod hub;
+mod listener;
+pub mod logging;
+pub mod operator;
+pub mod outbox;
+mod rt;
+pub mod server;
+pub mod server_manager;
+pub mod services;
+mod session;
+mod writer;
