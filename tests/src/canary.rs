@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 /// Messages each second.
 const RATE: u32 = 20;
-/// What a message may take on a machine that runs other tests at the same time. Far above what a
-/// loaded hub needs (a few milliseconds) and far below what a hub that hangs shows.
-const BOUND: Duration = Duration::from_secs(2);
+/// What a message may take. On a quiet machine the worst attack costs half a second in a debug build,
+/// and ten times less in a release build; this one is for machines that have much else to do.
+const BOUND: Duration = Duration::from_secs(5);
 
 /// A canary that sings.
 pub struct Canary {

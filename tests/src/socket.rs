@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 /// A raw connection to a hub.
 pub struct Socket {
     stream: TcpStream,
-    unread: Vec<u8>,
+    /// What has come, of which the first `used` bytes are looked at.
+    came: Vec<u8>,
+    used: usize,
     ended: bool,
     /// How long a read may take before the test fails.
     pub patience: Duration,
@@ -26,7 +28,7 @@ impl Socket {
         let stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Socket { stream, unread: Vec::new(), ended: false, patience: PATIENCE })
+        Ok(Socket { stream, came: Vec::new(), used: 0, ended: false, patience: PATIENCE })
     }
 
     /// The socket itself, for what only some tests do to it.
@@ -63,12 +65,12 @@ impl Socket {
     pub fn line_within(&mut self, limit: Duration) -> Option<Option<String>> {
         let deadline = Instant::now() + limit;
         loop {
-            if let Some(at) = self.unread.iter().position(|b| *b == b'\n') {
-                let line: Vec<u8> = self.unread.drain(..=at).collect();
-                return Some(Some(text(line[..at].to_vec())));
+            if let Some(mut line) = self.take_line() {
+                line.pop();
+                return Some(Some(text(line)));
             }
             if self.ended {
-                assert!(self.unread.is_empty(), "the stream ended within a line: {:?}", self.lossy());
+                assert!(self.unread().is_empty(), "the stream ended within a line: {:?}", self.lossy());
                 return Some(None);
             }
             if !self.fill(deadline) {
@@ -81,8 +83,8 @@ impl Socket {
     pub fn line_or_end(&mut self) -> Option<Vec<u8>> {
         let deadline = Instant::now() + self.patience;
         loop {
-            if let Some(at) = self.unread.iter().position(|b| *b == b'\n') {
-                return Some(self.unread.drain(..=at).collect());
+            if let Some(line) = self.take_line() {
+                return Some(line);
             }
             if self.ended {
                 return None;
@@ -107,15 +109,15 @@ impl Socket {
     pub fn frame_within(&mut self, limit: Duration) -> Option<Option<Vec<u8>>> {
         let deadline = Instant::now() + limit;
         loop {
-            if let Some(head) = self.unread.first_chunk::<4>() {
+            if let Some(head) = self.unread().first_chunk::<4>() {
                 let length = u32::from_be_bytes(*head) as usize;
                 assert!(length < 64 << 20, "the hub announced a frame of {length} bytes: {:?}", self.lossy());
-                if self.unread.len() >= 4 + length {
-                    return Some(Some(self.unread.drain(..4 + length).skip(4).collect()));
+                if self.unread().len() >= 4 + length {
+                    return Some(Some(self.take(4 + length).split_off(4)));
                 }
             }
             if self.ended {
-                assert!(self.unread.is_empty(), "the stream ended within a frame: {:?}", self.lossy());
+                assert!(self.unread().is_empty(), "the stream ended within a frame: {:?}", self.lossy());
                 return Some(None);
             }
             if !self.fill(deadline) {
@@ -132,7 +134,7 @@ impl Socket {
                 self.too_late::<()>("the end of the stream");
             }
         }
-        std::mem::take(&mut self.unread)
+        self.take(self.unread().len())
     }
 
     /// [`Socket::rest`] as lines.
@@ -153,6 +155,21 @@ impl Socket {
             .expect("SO_RCVBUF can be set");
     }
 
+    fn unread(&self) -> &[u8] {
+        &self.came[self.used..]
+    }
+
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        let taken = self.unread()[..count].to_vec();
+        self.used += count;
+        taken
+    }
+
+    fn take_line(&mut self) -> Option<Vec<u8>> {
+        let end = self.unread().iter().position(|b| *b == b'\n')?;
+        Some(self.take(end + 1))
+    }
+
     /// Reads once. Whether it was in time.
     fn fill(&mut self, deadline: Instant) -> bool {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -163,7 +180,10 @@ impl Socket {
         let mut piece = [0; 64 << 10];
         match self.stream.read(&mut piece) {
             Ok(0) => self.ended = true,
-            Ok(n) => self.unread.extend_from_slice(&piece[..n]),
+            Ok(n) => {
+                self.came.drain(..std::mem::take(&mut self.used));
+                self.came.extend_from_slice(&piece[..n]);
+            }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return false,
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(_) => self.ended = true,
@@ -172,7 +192,7 @@ impl Socket {
     }
 
     fn lossy(&self) -> String {
-        String::from_utf8_lossy(&self.unread).chars().take(500).collect()
+        String::from_utf8_lossy(self.unread()).chars().take(500).collect()
     }
 
     fn too_late<T>(&self, what: &str) -> T {

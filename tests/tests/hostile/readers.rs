@@ -112,9 +112,10 @@ fn a_thousand_stalled_readers_stay_within_the_sum_of_their_limits() {
 
 #[test]
 fn who_asks_for_much_at_once_holds_nobody_up() {
+    many_descriptors();
     let hub = Hub::start();
-    let _crowd: Vec<_> = (0..500).map(|n| hub.named(Encoding::Json, &format!("somebody-{n}"))).collect();
-    // 72 KB of questions, about 200 MB of answers.
+    let _crowd: Vec<_> = (0..900).map(|n| hub.named(Encoding::Json, &format!("somebody-{n}"))).collect();
+    // 72 KB of questions, about 350 MB of answers.
     endure(&hub, SLACK, |hub| {
         let mut greedy = hub.socket();
         greedy.send("clients all\n".repeat(6_000));
