@@ -1,7 +1,7 @@
 //! The command line: what may be typed, and which file does it.
 
 use crate::exit::{self, Exit, Failure};
-use crate::{docs, drain, facts, lists, message, ping, publish, serve, subscribe, terminal};
+use crate::{bench, docs, drain, facts, lists, message, ping, publish, serve, subscribe, terminal};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -54,9 +54,10 @@ pub struct Globals {
     #[arg(long, global = true)]
     pub json: bool,
     /// Time limit, such as 500ms, 5s or 2m [default: 5s to connect and 5s for each answer]
-    #[arg(long, short = 't', global = true, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, short = 't', global = true, value_name = "DURATION", value_parser = some_time)]
     pub timeout: Option<Duration>,
-    /// The server's data folder, where operator.token lies [default: $XDG_DATA_HOME/hubbub]
+    /// The server's data folder, where operator.token lies [default: $XDG_DATA_HOME/hubbub, or
+    /// ~/.local/share/hubbub]
     #[arg(long, env = "HUBBUB_DATA_DIR", global = true, value_name = "PATH", hide_short_help = true)]
     #[arg(hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
@@ -108,6 +109,8 @@ pub enum Command {
     Welcome(facts::WelcomeArgs),
     /// Measure round trips to the hub
     Ping(ping::PingArgs),
+    /// Measure a hub: messages a second, and how long they take
+    Bench(bench::BenchArgs),
     /// Send all clients away, then stop the server (operators)
     #[command(alias = "shutdown")]
     Drain(drain::DrainArgs),
@@ -145,6 +148,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Reverse(args) => facts::reverse(globals, args).await,
         Command::Welcome(args) => facts::welcome(globals, args).await,
         Command::Ping(args) => ping::run(globals, args).await,
+        Command::Bench(args) => bench::run(globals, args).await,
         Command::Drain(args) => drain::run(globals, args).await,
         Command::Completions(args) => docs::completions(args),
         Command::Man(args) => docs::man(args),
@@ -173,6 +177,16 @@ fn in_one_line(error: &str) -> String {
     let in_words = |part: &str| part.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     let parts: Vec<String> = said.split("\n\n").map(in_words).collect();
     format!("{} (--help tells more)", parts.join("; "))
+}
+
+/// A length of time that is not nothing, for limits.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => {
+            Err("nothing is done in no time; leave it out for the default, or try 500ms, 5s or 2m".into())
+        }
+        time => Ok(time),
+    }
 }
 
 /// A length of time: `500ms`, `2m 30s`; a bare number is seconds.
@@ -207,14 +221,18 @@ mod tests {
 
     #[test]
     fn every_command_has_an_example() {
-        for command in Cli::command().get_subcommands() {
+        let cli = Cli::command();
+        let nested = cli.get_subcommands().flat_map(|command| command.get_subcommands());
+        for command in cli.get_subcommands().chain(nested) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(
-                help.lines().all(|line| line.chars().count() <= 100),
-                "{} is wrapped",
-                command.get_name()
-            );
-            assert!(help.contains(&format!("hubbub {}", command.get_name())), "{}", command.get_name());
+            // Examples stand as they are; paragraphs are one line each, and wrapped where they are read.
+            let examples = help.lines().filter(|line| line.starts_with(' '));
+            for line in examples {
+                assert!(line.chars().count() <= 80, "{} is wrapped: {line}", command.get_name());
+            }
+            let name = command.get_name();
+            let example = [format!("hubbub {name}"), format!("hubbub bench {name}")];
+            assert!(example.iter().any(|example| help.contains(example)), "{name}");
         }
     }
 
@@ -239,6 +257,8 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("2m 30s"), Ok(Duration::from_secs(150)));
+        assert_eq!((duration("0"), some_time("1ms")), (Ok(Duration::ZERO), Ok(Duration::from_millis(1))));
+        assert!(some_time("0").is_err() && some_time("0ms").is_err());
         assert!(duration("-1").is_err() && duration("soon").is_err() && duration("NaN").is_err());
     }
 }

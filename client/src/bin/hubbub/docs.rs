@@ -33,10 +33,11 @@ pub fn completions(args: CompletionsArgs) -> Result<(), Failure> {
 Examples:
   hubbub man | man -l -
   hubbub man pub | man -l -
+  hubbub man bench pub | man -l -
   hubbub man --dir ~/.local/share/man/man1")]
 pub struct ManArgs {
     /// The subcommand whose page to print
-    subcommand: Option<String>,
+    subcommand: Vec<String>,
     /// Write all pages into this folder
     #[arg(long, value_name = "PATH", conflicts_with = "subcommand")]
     dir: Option<PathBuf>,
@@ -47,22 +48,23 @@ pub fn man(args: ManArgs) -> Result<(), Failure> {
     let mut command = Cli::command();
     command.build();
     if let Some(folder) = args.dir {
-        return write_all(command, &folder);
+        return write_all(&command, &folder);
     }
-    let command = match args.subcommand {
-        None => command,
-        Some(name) => {
-            let found = command.find_subcommand(&name).cloned();
-            found.ok_or_else(|| Failure::local(format!("there is no subcommand {name}")))?
-        }
-    };
+    for name in &args.subcommand {
+        let found = command.find_subcommand(name).cloned();
+        command = found.ok_or_else(|| Failure::local(format!("there is no subcommand {name}")))?;
+    }
     print(&page(command)?)
 }
 
-fn write_all(command: Command, folder: &Path) -> Result<(), Failure> {
-    let subcommands = command.get_subcommands().filter(|c| c.get_name() != "help");
-    let pages: Vec<Command> = subcommands.cloned().chain([command.clone()]).collect();
-    for command in pages {
+/// A command and all below it.
+fn with_subcommands(command: &Command) -> Vec<Command> {
+    let below = command.get_subcommands().filter(|c| c.get_name() != "help");
+    std::iter::once(command.clone()).chain(below.flat_map(with_subcommands)).collect()
+}
+
+fn write_all(command: &Command, folder: &Path) -> Result<(), Failure> {
+    for command in with_subcommands(command) {
         // A built subcommand is called as its page is: `hubbub-pub`.
         let name = command.get_display_name().unwrap_or_else(|| command.get_name());
         let path = folder.join(format!("{name}.1"));
@@ -92,11 +94,16 @@ mod tests {
     fn every_subcommand_has_a_page() {
         let mut command = Cli::command();
         command.build();
-        for sub in command.get_subcommands().cloned() {
-            let name = sub.get_name().to_owned();
-            let page = page(sub).unwrap_or_else(|f| panic!("{name}: {}", f.message));
+        let all = with_subcommands(&command);
+        let names: Vec<_> =
+            all.iter().map(|c| c.get_display_name().unwrap_or_else(|| c.get_name())).collect();
+        assert!(
+            names.contains(&"hubbub") && names.contains(&"hubbub-pub") && names.contains(&"hubbub-bench-pub")
+        );
+        for (name, command) in names.iter().zip(&all) {
+            let page = page(command.clone()).unwrap_or_else(|f| panic!("{name}: {}", f.message));
             let page = String::from_utf8_lossy(&page);
-            assert!(page.contains(&format!(".TH hubbub-{name} 1")), "{page}");
+            assert!(page.contains(&format!(".TH {name} 1")), "{page}");
         }
     }
 }

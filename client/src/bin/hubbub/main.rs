@@ -1,6 +1,7 @@
 //! `hubbub`: what a person or a script at a prompt does with a hub. Parse, run, exit code: the doing
 //! is in one file a subcommand, the exit codes are in `exit.rs`.
 
+mod bench;
 mod cli;
 mod connect;
 mod docs;

@@ -64,7 +64,9 @@ pub async fn run(globals: &Globals, args: PingArgs) -> Result<(), Failure> {
 fn summary(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
     let (least, most) = (times[0], times[times.len() - 1]);
-    let median = times[times.len() / 2];
+    // Of an even number there is no middle one: it is half way between the two.
+    let (below, above) = (times[(times.len() - 1) / 2], times[times.len() / 2]);
+    let median = below + (above - below) / 2;
     format!(
         "{} round trips: least {}, median {}, most {}",
         times.len(),
@@ -74,7 +76,8 @@ fn summary(mut times: Vec<Duration>) -> String {
     )
 }
 
-fn short(time: Duration) -> String {
+/// A length of time in the unit that suits it.
+pub fn short(time: Duration) -> String {
     match time.as_micros() {
         us @ 0..=999 => format!("{us} µs"),
         us @ 1_000..=99_999 => format!("{:.1} ms", us as f64 / 1e3),
@@ -93,5 +96,7 @@ mod tests {
         assert_eq!(short(Duration::from_secs(2)), "2000 ms");
         let times = [3, 1, 2].map(Duration::from_micros).to_vec();
         assert_eq!(summary(times), "3 round trips: least 1 µs, median 2 µs, most 3 µs");
+        let times = [8, 2, 1, 4].map(Duration::from_micros).to_vec();
+        assert_eq!(summary(times), "4 round trips: least 1 µs, median 3 µs, most 8 µs");
     }
 }
