@@ -7,7 +7,7 @@ use super::{json, Direct, MessageRef, Payload};
 use crate::command::{Command, Kind, Spoken, Value, Verb, MAX_ARGS};
 use crate::names::quote;
 use crate::refusal::{Code, Refusal};
-use crate::reply::{ClientInfo, Reply};
+use crate::reply::{ClientInfo, HelpRow, Reply};
 use std::fmt::Write as _;
 
 /// Reads one command line, without its line end. The line is not blank.
@@ -171,19 +171,9 @@ pub fn push_ok(reply: &Reply, out: &mut Vec<u8>) {
     let mut rows = Rows { out };
     let said = match reply {
         Reply::Help(help) => {
-            if let [one] = help.commands.as_slice() {
-                rows.row(&format!("{} {}", one.name, one.usage));
-                rows.row(&one.about);
-                if !one.aliases.is_empty() {
-                    rows.row(&format!("also: {}", one.aliases.join(", ")));
-                }
-            } else {
-                for row in &help.commands {
-                    rows.row(
-                        format!("{:<34} {}", format!("{} {}", row.name, row.usage).trim_end(), row.about)
-                            .trim_end(),
-                    );
-                }
+            match help.commands.as_slice() {
+                [one] => rows.help_of_one(one),
+                all => all.iter().for_each(|row| rows.help_row(row)),
             }
             count(help.commands.len(), "command")
         }
@@ -299,6 +289,23 @@ fn more(said: String, truncated: bool) -> String {
     }
 }
 
+/// A text in lines of so many characters, broken between words; longer words stand alone.
+fn wrapped(text: &str, width: usize) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let (mut start, mut end, mut used) = (0, 0, 0);
+    for word in text.split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        if used > 0 && used + length > width {
+            lines.push(text[start..end].trim_end());
+            (start, used) = (end, 0);
+        }
+        used += word.chars().count();
+        end += word.len();
+    }
+    lines.push(text[start..].trim_end());
+    lines
+}
+
 struct Rows<'a> {
     out: &'a mut Vec<u8>,
 }
@@ -308,6 +315,31 @@ impl Rows<'_> {
         self.out.extend_from_slice(b"  ");
         push_shown(text, self.out);
         self.out.push(b'\n');
+    }
+
+    /// A verb in the list of all: its usage, and beside it what it does, within 80 columns. Where the
+    /// usage is too long for that, what it does stands below.
+    fn help_row(&mut self, help: &HelpRow) {
+        const USAGE: usize = 26;
+        const ABOUT: usize = 78 - USAGE - 1;
+        let mut usage = format!("{} {}", help.name, help.usage);
+        usage.truncate(usage.trim_end().len());
+        if usage.chars().count() > USAGE {
+            self.row(&std::mem::take(&mut usage));
+        }
+        for line in wrapped(&help.about, ABOUT) {
+            self.row(&format!("{:<USAGE$} {line}", std::mem::take(&mut usage)));
+        }
+    }
+
+    fn help_of_one(&mut self, help: &HelpRow) {
+        self.row(format!("{} {}", help.name, help.usage).trim_end());
+        for line in wrapped(&help.about, 78) {
+            self.row(line);
+        }
+        if !help.aliases.is_empty() {
+            self.row(&format!("also: {}", help.aliases.join(", ")));
+        }
     }
 
     fn client_lines(&mut self, info: &ClientInfo) {
@@ -342,6 +374,7 @@ impl Rows<'_> {
 mod tests {
     use super::*;
     use crate::command::Op;
+    use crate::reply::HelpReply;
     use proptest::prelude::*;
 
     fn args(line: &str) -> Vec<(&'static str, &str)> {
@@ -378,6 +411,41 @@ mod tests {
         assert!(refused("hello bob").starts_with("bad-command: hello is for JSON"));
         assert!(refused("quiet maybe off").starts_with("bad-argument"));
         assert!(parse("QUIET off").is_ok_and(|c| c.verb.op == Op::Quiet));
+    }
+
+    #[test]
+    fn help_fits_into_80_columns() {
+        let row = |verb: &Verb| HelpRow {
+            name: verb.name.to_owned(),
+            aliases: Vec::new(),
+            usage: verb.usage.to_owned(),
+            about: verb.about.to_owned(),
+            arguments: Vec::new(),
+        };
+        let all: Vec<HelpRow> = crate::command::VERBS.iter().map(row).collect();
+        let shown = |commands: &[HelpRow]| {
+            let mut out = Vec::new();
+            push_ok(&Reply::Help(HelpReply { commands: commands.to_vec() }), &mut out);
+            String::from_utf8(out).expect("UTF-8")
+        };
+        let list = shown(&all);
+        assert!(list.lines().all(|line| line.chars().count() <= 80 && line.trim_end() == line), "{list}");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for help in &all {
+            assert!(
+                words(&list).contains(&words(&format!("{} {} {}", help.name, help.usage, help.about))),
+                "{list}"
+            );
+            assert!(shown(std::slice::from_ref(help)).lines().all(|line| line.chars().count() <= 80));
+        }
+        assert!(list.contains("\n  ping                       ask for a sign of life\n"), "{list}");
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrapped("a bc def", 4), ["a bc", "def"]);
+        assert_eq!(wrapped("grüße abcdefgh i", 5), ["grüße", "abcdefgh", "i"]);
+        assert_eq!(wrapped("", 5), [""]);
     }
 
     proptest! {

@@ -2,8 +2,8 @@
 //! text encoding writes them. Pure.
 
 use super::line::Ask;
-use hubbub_client::reply::{Done, PublishedReply, Reply};
-use hubbub_shared::command::Op;
+use hubbub_client::reply::{Done, HelpReply, PublishedReply, Reply};
+use hubbub_shared::command::{Op, Spoken, Verb};
 use hubbub_shared::encoding::text;
 use serde_json::value::RawValue;
 
@@ -27,7 +27,7 @@ fn read(ask: &Ask, raw: &RawValue) -> Result<Reply, serde_json::Error> {
     let raw = raw.get();
     let done = |said: String| Ok(Reply::Done(Done { said }));
     Ok(match ask.op {
-        Op::Help => Reply::Help(serde_json::from_str(raw)?),
+        Op::Help => Reply::Help(help(serde_json::from_str(raw)?)),
         Op::Name => Reply::Name(serde_json::from_str(raw)?),
         Op::Whoami | Op::Whois => Reply::Whoami(serde_json::from_str(raw)?),
         Op::Ip => Reply::Ip(serde_json::from_str(raw)?),
@@ -75,6 +75,15 @@ fn read(ask: &Ask, raw: &RawValue) -> Result<Reply, serde_json::Error> {
     })
 }
 
+/// The list of commands without those that cannot be typed here.
+fn help(mut help: HelpReply) -> HelpReply {
+    if help.commands.len() > 1 {
+        let json_only = |name: &str| Verb::find(name).is_some_and(|verb| verb.spoken == Spoken::JsonOnly);
+        help.commands.retain(|row| !json_only(&row.name));
+    }
+    help
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -103,5 +112,17 @@ mod tests {
         assert_eq!(shown("/create ops", "{}"), "ok created ops\n");
         assert_eq!(shown("/reverse abc", r#"{"text":"cba"}"#), "ok cba\n");
         assert_eq!(shown("/clients", r#"{"clients":[]}"#), "ok 0 clients\n");
+    }
+
+    #[test]
+    fn help_leaves_out_what_cannot_be_typed() {
+        let row =
+            |name| format!(r#"{{"name":"{name}","aliases":[],"usage":"","about":"does it","arguments":[]}}"#);
+        let list = format!(r#"{{"commands":[{},{},{}]}}"#, row("hello"), row("ip"), row("later"));
+        let help = shown("/help", &list);
+        assert!(
+            help.contains("  ip ") && help.contains("  later ") && help.ends_with("ok 2 commands\n"),
+            "{help}"
+        );
     }
 }
