@@ -16,7 +16,7 @@ Examples:
   hubbub drain --deadline 30s
   hubbub drain --data-dir /var/lib/hubbub
 
-On the server's own machine the operator token is read from its data folder; elsewhere it is given
+On the server's own machine the operator token is read from its data folder; elsewhere it is given \
 with --token or HUBBUB_TOKEN.")]
 pub struct DrainArgs {
     /// When to close the clients that are still there

@@ -52,7 +52,7 @@ Examples:
   hubbub request resize --json '{\"width\":80}' --timeout 30s
   hubbub request format --raw - < main.c > formatted.c
 
---timeout is how long to wait for the answer, 5s unless given; with --json the question and the
+--timeout is how long to wait for the answer, 5s unless given; with --json the question and the \
 answer are JSON.")]
 pub struct RequestArgs {
     /// The service

@@ -33,12 +33,12 @@ Examples:
   hubbub serve disk --about 'free space' --exec 'df -h'
   hubbub serve sum --json --exec 'jq add' --parallel 8 --timeout 2s
 
-The request's data is the command's standard input, and its standard output (without the last
-line end) the answer; when it exits with another code than 0, the answer is an error with the last
-line of its standard error. With --json both are JSON. In its environment are HUBBUB_SERVICE,
+The request's data is the command's standard input, and its standard output (without the last \
+line end) the answer; when it exits with another code than 0, the answer is an error with the last \
+line of its standard error. With --json both are JSON. In its environment are HUBBUB_SERVICE, \
 HUBBUB_FROM, HUBBUB_REQUEST_ID and HUBBUB_DATA (when it is shorter than 64 KiB and without NUL).
 
-A command that runs longer than --timeout is killed, and the caller told. The first Ctrl-C or
+A command that runs longer than --timeout is killed, and the caller told. The first Ctrl-C or \
 SIGTERM ends the offer and lets running commands finish, the second ends them too.")]
 pub struct ServeArgs {
     /// The name of the service

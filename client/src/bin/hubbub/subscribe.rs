@@ -31,15 +31,15 @@ Examples:
   hubbub sub --json 'builds.*' | jq -c .data
   hubbub sub jobs --group workers --exec './work.sh'
 
-In a pattern * stands for one token and > for all that follow. What is not a message goes to
-standard error; with --json, what tells that messages may be missing (gap, disconnected,
-reconnected) goes to standard output, as notices: jq 'select(.event == \"message\")' passes them
-over. With --timeout the command ends after that time with exit code 4, unless --count is reached
+In a pattern * stands for one token and > for all that follow. What is not a message goes to \
+standard error; with --json, what tells that messages may be missing (gap, disconnected, \
+reconnected) goes to standard output, as notices: jq 'select(.event == \"message\")' passes them \
+over. With --timeout the command ends after that time with exit code 4, unless --count is reached \
 before.
 
---exec runs the command through sh, with the payload on its standard input and in its environment
-HUBBUB_CHANNEL, HUBBUB_FROM, HUBBUB_SEQ, HUBBUB_ORIGIN, HUBBUB_AT, HUBBUB_DATA (when it is shorter
-than 64 KiB and without NUL), HUBBUB_HEADERS (JSON), HUBBUB_REPLY and HUBBUB_VIA (where there are
+--exec runs the command through sh, with the payload on its standard input and in its environment \
+HUBBUB_CHANNEL, HUBBUB_FROM, HUBBUB_SEQ, HUBBUB_ORIGIN, HUBBUB_AT, HUBBUB_DATA (when it is shorter \
+than 64 KiB and without NUL), HUBBUB_HEADERS (JSON), HUBBUB_REPLY and HUBBUB_VIA (where there are \
 any).")]
 pub struct SubArgs {
     /// Channels, or patterns of them
