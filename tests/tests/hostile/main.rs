@@ -12,7 +12,7 @@ mod explosions;
 mod pauses;
 mod readers;
 
-use hubbub_tests::{Canary, Hub};
+use hubbub_tests::{wait, Canary, Hub};
 
 /// What the hub may grow by in an attack whose own bound is smaller: buffers, tables, and what the
 /// allocator keeps. A debug build with nothing in it occupies 10 to 20 MiB.
@@ -28,7 +28,11 @@ fn endure<T>(hub: &Hub, bound: u64, attack: impl FnOnce(&Hub) -> T) -> T {
     let song = canary.unharmed();
     assert!(grown <= bound, "grew by {} KiB, more than {} KiB", grown >> 10, bound >> 10);
     println!("{song:?}, grew by {} KiB", grown >> 10);
-    hub.client(hubbub_tests::Encoding::Text).ask("ping").ok();
+    wait::until("a newcomer to be served", || {
+        let mut newcomer = hub.socket();
+        newcomer.try_send("ping\n").ok()?;
+        (newcomer.line()? == "ok pong").then_some(())
+    });
     result
 }
 
