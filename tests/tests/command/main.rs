@@ -5,6 +5,7 @@
 
 mod asking;
 mod listening;
+mod measuring;
 mod publishing;
 mod reconnecting;
 mod script;

@@ -30,6 +30,7 @@ const SUBCOMMANDS: &[&str] = &[
     "reverse",
     "welcome",
     "ping",
+    "bench",
     "drain",
     "completions",
     "man",
@@ -42,6 +43,12 @@ fn help_names_every_subcommand_and_each_has_examples() {
         assert!(help.ok().contains(&format!("  {name} ")), "--help does not name {name}");
         let own = run(&[name, "--help"]);
         assert!(own.ok().contains(&format!("hubbub {name}")), "{name} --help has no example");
+    }
+    let commands = help.ok().lines().skip_while(|l| !l.starts_with("Commands:")).skip(1);
+    for line in commands.take_while(|l| !l.starts_with(|c: char| c.is_ascii_alphabetic())) {
+        let deep = line.starts_with("   ");
+        let name = line.split_whitespace().next().unwrap_or("help");
+        assert!(deep || name == "help" || SUBCOMMANDS.contains(&name), "{name} is tested nowhere");
     }
     assert!(help.ok().contains("HUBBUB_SERVER") && help.ok().contains("Exit codes"));
     assert!(run(&["--version"]).ok().starts_with("hubbub "));
