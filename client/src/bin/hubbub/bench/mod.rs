@@ -35,7 +35,7 @@ const MAX_CLIENTS: u64 = 10_000;
 Examples:
   hubbub bench pub test --subs 1              as fast as one subscriber takes it
   hubbub bench pub test --subs 4 --rate 10k   how long they take at that load
-  hubbub bench pub test --ack --pubs 8        wait for the hub's word on each message
+  hubbub bench pub test --ack --pubs 8        the hub's word on each message
   hubbub bench sub 'test.>' --msgs 1M         what others publish, as it arrives
   hubbub bench request echo --callers 4 --in-flight 16
 

@@ -13,8 +13,8 @@ use crate::output::aside;
 use async_io::Timer;
 use clap::Args;
 use futures::future::{join_all, try_join_all};
-use futures::{select_biased, FutureExt, StreamExt};
-use hubbub_client::{Client, Event, Events};
+use futures::{pin_mut, select_biased, FutureExt, StreamExt};
+use hubbub_client::{Client, Error, Event, Events};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,10 +32,10 @@ const CHECK_EVERY: u64 = 256;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  hubbub bench pub test                        how fast the hub takes messages
-  hubbub bench pub test --subs 1               as fast as one subscriber takes them
+  hubbub bench pub test                       how fast the hub takes messages
+  hubbub bench pub test --subs 1              as fast as a subscriber takes them
   hubbub bench pub test --pubs 4 --subs 50 --msgs 20k --size 1024
-  hubbub bench pub test --subs 4 --rate 10k    how long they take at that load
+  hubbub bench pub test --subs 4 --rate 10k   how long they take at that load
   hubbub bench pub test --ack --json | jq .acknowledged_us.p99")]
 pub struct PubArgs {
     /// The channel
@@ -139,7 +139,7 @@ async fn publish(run: Arc<Run>, at: u64, client: Client) -> Result<Sent, Failure
                 due
             }
             None => {
-                limit = room(&run, at, number, limit).await?;
+                limit = room(&run, at, number, limit, &mut events).await?;
                 Instant::now()
             }
         };
@@ -172,32 +172,43 @@ fn window_size(args: &PubArgs) -> u64 {
     args.window.unwrap_or_else(|| (BYTES / (args.size as u64 + ENVELOPE)).clamp(1, MESSAGES))
 }
 
-/// Waits until the slowest subscriber is near enough.
-async fn room(run: &Run, at: u64, number: u64, limit: u64) -> Result<u64, Failure> {
+/// Waits until the slowest subscriber is near enough; there may be a good reason why it is not.
+async fn room(run: &Run, at: u64, number: u64, limit: u64, events: &mut Events) -> Result<u64, Failure> {
     let Some(window) = run.window.as_ref().filter(|_| number >= limit) else { return Ok(limit) };
-    let room = window.room(at as usize, number, limit);
-    match window.room(at as usize, number, limit).now_or_never() {
-        Some(limit) => Ok(limit),
-        None => select_biased! {
-            limit = room.fuse() => Ok(limit),
-            _ = FutureExt::fuse(Timer::after(run.patience)) => {
-                let silence = humantime::format_duration(run.patience);
-                Err(Failure::new(Exit::Refused, format!(
-                    "a subscriber has received none of the {} messages under way to it for {silence}", window_size(&run.args)
-                )))
+    if let Some(limit) = window.room(at as usize, number, limit).now_or_never() {
+        return Ok(limit);
+    }
+    let room = window.room(at as usize, number, limit).fuse();
+    let silence = FutureExt::fuse(Timer::after(run.patience));
+    pin_mut!(room, silence);
+    loop {
+        select_biased! {
+            limit = room => return Ok(limit),
+            event = events.next().fuse() => told(event)?,
+            _ = silence => {
+                let (many, long) = (window_size(&run.args), humantime::format_duration(run.patience));
+                let message = format!("a subscriber has received none of the {many} messages under way for {long}");
+                return Err(Failure::new(Exit::Refused, message));
             }
-        },
+        }
     }
 }
 
 /// Whether the hub refused something.
 fn check(events: &mut Events) -> Result<(), Failure> {
     while let Some(Some(event)) = events.next().now_or_never() {
-        if let Event::Refused(refusal) = event {
-            return Err(refusal.into());
-        }
+        told(Some(event))?;
     }
     Ok(())
+}
+
+fn told(event: Option<Event>) -> Result<(), Failure> {
+    match event {
+        Some(Event::Refused(refusal)) => Err(refusal.into()),
+        Some(Event::Disconnected { why }) => Err(Error::Disconnected { why }.into()),
+        None => Err(Failure::new(Exit::NoConnection, "the connection ended")),
+        Some(_) => Ok(()),
+    }
 }
 
 /// What a subscriber has received.

@@ -28,10 +28,10 @@ const MAX_SERVED: u64 = 1_000;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  hubbub bench request echo                          the hub's own echo, one after the other
-  hubbub bench request parrot --serve                over the hub to this process and back
+  hubbub bench request echo                       the hub's own, one by one
+  hubbub bench request parrot --serve             to this process and back
   hubbub bench request parrot --serve --callers 4 --in-flight 16
-  hubbub bench request upper --msgs 1k --rate 200    somebody else's service
+  hubbub bench request upper --msgs 1k --rate 200 somebody else's service
   hubbub bench request echo --json | jq .answered_us.p99")]
 pub struct RequestArgs {
     /// The service

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 Examples:
   hubbub bench sub test                     together with: hubbub bench pub test
   hubbub bench sub 'ops.>' --msgs 1M --subs 4
-  hubbub bench sub test --msgs 1k --timeout 1m --json | jq .subscribers.messages_per_s")]
+  hubbub bench sub test --msgs 1k --timeout 1m --json | jq .subscribers")]
 pub struct SubArgs {
     /// Channels, or patterns of them
     #[arg(required = true, value_name = "CHANNEL")]
