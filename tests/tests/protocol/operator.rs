@@ -162,7 +162,10 @@ fn slow_to_drain(deadline: &str) -> (Hub, Client) {
 #[test]
 fn who_comes_during_a_drain_is_sent_away() {
     let (mut hub, mut stalled) = slow_to_drain("60s");
+    let mut other = hub.client(Encoding::Json);
+    other.ask("ping").ok();
     hub.terminate();
+    other.closed_with("draining");
     wait::until("newcomers to be refused", || match Socket::try_connect(hub.addr()) {
         Err(_) => Some(()),
         Ok(mut socket) => socket.rest_lines().iter().any(|l| l.contains("draining")).then_some(()),
