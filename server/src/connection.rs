@@ -7,10 +7,12 @@ use crate::hub::{Batch, Client, Hub};
 use crate::rt::{self, Socket};
 use crate::session::Session;
 use crate::writer::{hand_over, Turn};
+use std::future::poll_fn;
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// How long a publisher waits before its next read when a receiver's queue is more than half full:
@@ -22,6 +24,8 @@ const BREAK: Duration = Duration::from_millis(10);
 const LINGER: Duration = Duration::from_secs(2);
 /// The same while the server stops and is waited for.
 const SHORT_LINGER: Duration = Duration::from_millis(500);
+
+const CLOSED_BY_CLIENT: &str = "closed by client";
 
 /// How a read ended.
 enum Progress {
@@ -78,16 +82,18 @@ impl Connection {
             } else {
                 match self.session.deadline(&self.hub) {
                     None => {
-                        // An error shows in the read that follows.
-                        let _ = socket.readable().await;
+                        readable(client, socket).await;
                         Ready::ToRead
                     }
-                    Some(deadline) => match Box::pin(rt::before(deadline, socket.readable())).await {
+                    Some(deadline) => match Box::pin(rt::before(deadline, readable(client, socket))).await {
                         Some(_) => Ready::ToRead,
                         None => Ready::OutOfTime,
                     },
                 }
             };
+            if !client.outbox.is_open() {
+                break;
+            }
             let (progress, pressed, turn) = self.batch(socket, ready);
             turn.written(&self.hub).await;
             if let Progress::Ended(reason) = progress {
@@ -97,16 +103,20 @@ impl Connection {
                 Box::pin(rt::sleep(BREAK)).await;
             }
         }
-        // Where the writer found the connection broken, nobody has told the hub yet.
-        Box::pin(self.leave("connection reset")).await;
+        // Where the writer found the connection broken, nobody has told the hub yet; who overflowed
+        // is closed at the end of the batch that it was too much in.
+        if !client.outbox.is_overflowed() {
+            Box::pin(self.leave("connection reset")).await;
+        }
     }
 
     /// One batch of commands: how it ended, whether a receiver is behind, and the turn at whose end
     /// the receivers are written to.
     fn batch(&mut self, socket: &Socket, ready: Ready) -> (Progress, bool, Turn) {
         let mut batch = Batch::new(Now::read());
+        let mut read_bytes = 0;
         let progress = match ready {
-            Ready::ToRead => self.read(socket, &mut batch),
+            Ready::ToRead => self.read(socket, &mut batch, &mut read_bytes),
             Ready::ToGoOn => self.go_on(&mut batch),
             Ready::OutOfTime => {
                 self.session.on_time(&self.hub, &mut batch);
@@ -114,7 +124,9 @@ impl Connection {
             }
         };
         self.paused = batch.is_long();
-        (progress, batch.pressed, hand_over(&self.hub, batch))
+        // Only who sends much at once is slowed down: it is their reads that fill a queue.
+        let pressed = batch.pressed && (self.paused || read_bytes >= READ / 2);
+        (progress, pressed, hand_over(&self.hub, batch))
     }
 
     /// The commands that were read before others had their turn.
@@ -126,7 +138,7 @@ impl Connection {
     }
 
     /// One read, and the commands in it.
-    fn read(&mut self, socket: &Socket, batch: &mut Batch) -> Progress {
+    fn read(&mut self, socket: &Socket, batch: &mut Batch, read_bytes: &mut usize) -> Progress {
         let had = self.unread.len();
         let (result, unread) = if had <= HEAD {
             buffers::with_read_buffer(|buffer| {
@@ -149,8 +161,9 @@ impl Connection {
             (result, buffer)
         };
         self.unread = unread;
+        *read_bytes = *result.as_ref().unwrap_or(&0);
         match result {
-            Ok(0) => Progress::Ended("closed by client"),
+            Ok(0) => Progress::Ended(CLOSED_BY_CLIENT),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Progress::Going,
             Err(e) if e.kind() == ErrorKind::TimedOut => Progress::Ended("connection timed out"),
             Err(_) => Progress::Ended("connection reset"),
@@ -168,11 +181,20 @@ impl Connection {
 
     /// The client will say no more. What it asked for and waits for is still sent to it.
     async fn ended(&mut self, client: &Client, reason: &'static str) {
-        while client.open_requests.load(Ordering::Relaxed) > 0 && client.outbox.is_open() {
-            let answered = client.answered.listen();
-            if client.open_requests.load(Ordering::Relaxed) > 0 {
-                answered.await;
-            }
+        if reason == CLOSED_BY_CLIENT {
+            let mut batch = Batch::new(Now::read());
+            self.session.cut_off(&self.unread, &self.hub, &mut batch);
+            hand_over(&self.hub, batch).written(&self.hub).await;
+            poll_fn(|context| {
+                client.task.register(context.waker());
+                let waits = client.open_requests.load(Ordering::Acquire) > 0 && client.outbox.is_open();
+                if waits {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
+            })
+            .await;
         }
         self.leave(reason).await;
     }
@@ -182,6 +204,18 @@ impl Connection {
         self.session.left(reason, &self.hub, &mut batch);
         hand_over(&self.hub, batch).written(&self.hub).await;
     }
+}
+
+/// Waits until there is something to read, an error included, or the hub has ended the connection.
+async fn readable(client: &Client, socket: &Socket) {
+    poll_fn(|context| {
+        client.task.register(context.waker());
+        if !client.outbox.is_open() {
+            return Poll::Ready(());
+        }
+        socket.poll_readable(context).map(|_| ())
+    })
+    .await;
 }
 
 /// Reads on without listening, until the client has seen the end of what it was sent: a socket that
@@ -208,6 +242,6 @@ mod tests {
             size_of::<F>()
         }
         let (task, client) = (future_size(Connection::serve), size_of::<Client>());
-        assert!(task <= 512 && client <= 304, "the task has {task} bytes, the client {client}");
+        assert!(task <= 480 && client <= 320, "the task has {task} bytes, the client {client}");
     }
 }

@@ -1,6 +1,8 @@
 //! The Hubbub server as a library: the binary `hubbubd` is a thin shell around [`server::run`], and
 //! the benchmarks reach its parts from here. Not an interface for other programs.
 
+#![allow(rustdoc::private_intra_doc_links)] // whoever reads these documents reads the code
+
 mod buffers;
 pub mod clock;
 mod commands;

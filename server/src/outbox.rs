@@ -61,6 +61,17 @@ impl Chunk {
     }
 }
 
+/// What the writer does next.
+#[derive(Debug)]
+pub enum Next {
+    /// Write this.
+    Chunk(Chunk),
+    /// Its turn has ended: all is written.
+    Nothing,
+    /// The same, and there will never be more: the stream ends.
+    Ended,
+}
+
 #[derive(Debug)]
 struct Queue {
     lead: Option<Block>,
@@ -69,6 +80,8 @@ struct Queue {
     in_flight: usize,
     writer: Writer,
     open: bool,
+    /// Whether it was closed for its bound.
+    overflowed: bool,
     messages: u64,
 }
 
@@ -88,6 +101,7 @@ impl Outbox {
             in_flight: 0,
             writer: Writer::Idle,
             open: true,
+            overflowed: false,
             messages: 0,
         };
         Outbox { queue: Mutex::new(queue), max }
@@ -121,6 +135,9 @@ impl Outbox {
         write(&mut queue.tail);
         let added = queue.tail.len() - before;
         if added == 0 {
+            if before == 0 {
+                buffers::give(std::mem::take(&mut queue.tail));
+            }
             return Push::Queued;
         }
         if queue.len() > self.max {
@@ -146,7 +163,7 @@ impl Outbox {
 
     /// What is to be written now, for the writer alone: after [`Push::Flush`], and again after
     /// each chunk, until there is nothing more; then the writer's turn has ended.
-    pub fn next(&self, spent: Chunk) -> Option<Chunk> {
+    pub fn next(&self, spent: Chunk) -> Next {
         if spent.tail.capacity() > 0 {
             buffers::give(spent.tail);
         }
@@ -154,11 +171,11 @@ impl Outbox {
         if queue.lead.is_none() && queue.tail.is_empty() {
             queue.in_flight = 0;
             queue.writer = Writer::Idle;
-            return None;
+            return if queue.open { Next::Nothing } else { Next::Ended };
         }
         let chunk = Chunk { lead: queue.lead.take(), tail: std::mem::take(&mut queue.tail), written: 0 };
         queue.in_flight = chunk.left();
-        Some(chunk)
+        Next::Chunk(chunk)
     }
 
     /// The writer's connection is broken: everything is dropped, and nothing more is taken.
@@ -174,6 +191,11 @@ impl Outbox {
     /// Whether the queue takes more.
     pub fn is_open(&self) -> bool {
         self.queue.lock().open
+    }
+
+    /// Whether it was closed for its bound: whoever was told so ends the connection with that reason.
+    pub fn is_overflowed(&self) -> bool {
+        self.queue.lock().overflowed
     }
 
     /// Messages ever queued.
@@ -207,6 +229,7 @@ impl Queue {
 
     fn overflow(&mut self) -> Push {
         self.open = false;
+        self.overflowed = true;
         Push::Overflow
     }
 
@@ -233,6 +256,13 @@ mod tests {
         Arc::new(vec![b'x'; bytes])
     }
 
+    fn next(outbox: &Outbox, spent: Chunk) -> Option<Chunk> {
+        match outbox.next(spent) {
+            Next::Chunk(chunk) => Some(chunk),
+            Next::Nothing | Next::Ended => None,
+        }
+    }
+
     fn text(chunk: &Chunk) -> Vec<u8> {
         chunk.slices().concat()
     }
@@ -242,14 +272,14 @@ mod tests {
         let (outbox, mut pressed) = (Outbox::new(100_000), false);
         assert_eq!(outbox.push_block(&block(SHARE_FROM), 1, &mut pressed), Push::Flush);
         assert_eq!(outbox.push_with(1, |out| out.extend(b"own")), Push::Queued);
-        let mut chunk = outbox.next(Chunk::default()).expect("something to write");
+        let mut chunk = next(&outbox, Chunk::default()).expect("something to write");
         assert_eq!(outbox.push_block(&block(3), 2, &mut pressed), Push::Queued);
         assert_eq!(text(&chunk), [vec![b'x'; SHARE_FROM], b"own".to_vec()].concat());
         chunk.written = SHARE_FROM + 1;
         assert_eq!(text(&chunk), b"wn");
-        let chunk = outbox.next(chunk).expect("what came meanwhile");
+        let chunk = next(&outbox, chunk).expect("what came meanwhile");
         assert_eq!(text(&chunk), b"xxx");
-        assert!(outbox.next(chunk).is_none());
+        assert!(next(&outbox, chunk).is_none());
         assert_eq!((outbox.messages(), outbox.queued(), pressed), (4, 0, false));
         assert_eq!(outbox.push_with(0, |out| out.push(b'a')), Push::Flush);
     }
@@ -258,15 +288,16 @@ mod tests {
     fn the_bound_counts_what_is_in_flight_and_is_told_once() {
         let (outbox, mut pressed) = (Outbox::new(10_000), false);
         outbox.push_block(&block(4_000), 1, &mut pressed);
-        let chunk = outbox.next(Chunk::default()).expect("something to write");
+        let chunk = next(&outbox, Chunk::default()).expect("something to write");
         assert!(!pressed);
         outbox.push_block(&block(4_000), 1, &mut pressed);
         assert!(pressed);
         assert_eq!(outbox.push_block(&block(4_000), 1, &mut pressed), Push::Overflow);
         assert_eq!(outbox.push_block(&block(1), 1, &mut pressed), Push::Closed);
         assert_eq!(outbox.close(true, |out| out.extend(b"bye")), Push::Queued);
-        let chunk = outbox.next(chunk).expect("the last words");
+        let chunk = next(&outbox, chunk).expect("the last words");
         assert_eq!(text(&chunk), b"bye");
+        assert!(matches!(outbox.next(chunk), Next::Ended) && outbox.is_overflowed());
         assert_eq!(outbox.messages(), 2);
     }
 

@@ -106,7 +106,7 @@ impl Session {
         }
         let undecided = self.decoder.encoding().is_none();
         let (mut used, mut run) = (0, Run::default());
-        while !self.ended && !batch.is_long() && self.client.outbox.is_open() {
+        while !self.ended && !batch.is_long() {
             match self.decoder.step(&unread[used..], &hub.limits) {
                 Step::More => break,
                 Step::Unit(unit, length) => {
@@ -117,11 +117,26 @@ impl Session {
                         self.publish_again(payload, &mut run, hub, batch);
                         continue;
                     }
+                    // Who does not read the replies gets no more of them.
+                    if !self.client.outbox.is_open() {
+                        break;
+                    }
                     match encoding.parse(unit) {
                         None => {}
+                        Some(Ok(command)) if command.verb.op == Op::Publish => {
+                            // The head stands for the channel that was published to last.
+                            match self.publish(&command, &mut run, hub, batch) {
+                                Ok(()) => self.head.learn(unit, &command),
+                                Err(refusal) => {
+                                    self.head.forget();
+                                    self.flush_run(&mut run, hub, batch);
+                                    self.refuse(command.id, &refusal, hub, batch);
+                                }
+                            }
+                        }
                         Some(Ok(command)) => {
-                            self.head.learn(unit, &command);
-                            self.command(command, &mut run, hub, batch);
+                            self.flush_run(&mut run, hub, batch);
+                            self.command(&command, hub, batch);
                         }
                         Some(Err(Misread { refusal, id })) => {
                             self.flush_run(&mut run, hub, batch);
@@ -145,6 +160,15 @@ impl Session {
     fn decide_encoding(&self, undecided: bool) {
         if let Some(encoding) = self.decoder.encoding().filter(|_| undecided) {
             self.client.set_encoding(encoding);
+        }
+    }
+
+    /// The client closed its side in the middle of a unit. Nothing of that is run: what is missing
+    /// may have been the better part of it.
+    pub fn cut_off(&mut self, unread: &[u8], hub: &Hub, batch: &mut Batch) {
+        if !unread.trim_ascii().is_empty() {
+            let message = "the last command has no end, and was not run; end a line with a line feed";
+            self.refuse(None, &Refusal::new(Code::BadCommand, message), hub, batch);
         }
     }
 
@@ -209,18 +233,10 @@ impl Session {
         }
     }
 
-    fn command<'b>(&mut self, command: Command<'b>, run: &mut Run<'b>, hub: &Hub, batch: &mut Batch) {
+    fn command(&mut self, command: &Command<'_>, hub: &Hub, batch: &mut Batch) {
         self.phase = Phase::Ready;
-        if command.verb.op == Op::Publish {
-            if let Err(refusal) = self.publish(&command, run, hub, batch) {
-                self.flush_run(run, hub, batch);
-                self.refuse(command.id, &refusal, hub, batch);
-            }
-            return;
-        }
-        self.flush_run(run, hub, batch);
         let call = commands::Call { hub, session: self, batch };
-        match commands::run(call, &command) {
+        match commands::run(call, command) {
             Ok(Outcome::Reply(reply)) => {
                 hub.tell(&self.client, &Out::Ok(command.id, &reply), 0, batch);
                 if command.verb.op == Op::Hello {
@@ -257,6 +273,7 @@ impl Session {
         hub: &Hub,
         batch: &mut Batch,
     ) -> Result<(), Refusal> {
+        self.phase = Phase::Ready;
         let name = match command.values[CHANNEL] {
             Some(Value::Text(name)) => Cow::Borrowed(name),
             _ => command.required("channel")?,

@@ -4,7 +4,7 @@
 
 use crate::clock::Now;
 use crate::hub::{Batch, Client, Farewell, Hub};
-use crate::outbox::Chunk;
+use crate::outbox::{Chunk, Next};
 use crate::rt;
 use futures::task::AtomicWaker;
 use hubbub_shared::refusal::{Code, Refusal};
@@ -128,14 +128,17 @@ enum Written {
 /// [`crate::outbox::Push::Flush`].
 pub fn flush(hub: &Arc<Hub>, client: &Arc<Client>) {
     let mut spent = Chunk::default();
-    while let Some(mut chunk) = client.outbox.next(spent) {
-        match write_now(hub, client, &mut chunk) {
-            Written::All => spent = chunk,
-            Written::Blocked => return rt::spawn(drain(hub.clone(), client.clone(), chunk)),
-            Written::Broken => return broken(client),
+    loop {
+        match client.outbox.next(spent) {
+            Next::Nothing => return,
+            Next::Ended => return ended(client),
+            Next::Chunk(mut chunk) => match write_now(hub, client, &mut chunk) {
+                Written::All => spent = chunk,
+                Written::Blocked => return rt::spawn(drain(hub.clone(), client.clone(), chunk)),
+                Written::Broken => return broken(client),
+            },
         }
     }
-    emptied(client);
 }
 
 /// Writes on as the socket takes more, until the queue is empty, the client makes no progress, or
@@ -146,23 +149,25 @@ async fn drain(hub: Arc<Hub>, client: Arc<Client>, mut chunk: Chunk) {
     loop {
         let Some(socket) = client.socket() else { return };
         // A client that is being closed has the same time in all, however slowly it reads.
-        let deadline = match last_words {
-            Some(deadline) => deadline,
-            None => Instant::now() + stall,
-        };
-        if rt::before(deadline, socket.writable()).await.is_none() {
-            if client.outbox.is_open() {
-                let message = format!("nothing was read of what was sent for {} s", stall.as_secs());
-                close_stalled(&hub, &client, Refusal::new(Code::SlowConsumer, message));
-            }
-            return broken(&client);
-        }
+        let deadline = last_words.unwrap_or_else(|| Instant::now() + stall);
+        let in_time = rt::before(deadline, socket.writable()).await.is_some();
+        // Written also when the time is over: a socket is told to be writable only when a good part
+        // of its buffer is free, and who reads slowly reads all the same.
+        let left = chunk.left();
         match write_now(&hub, &client, &mut chunk) {
-            Written::Blocked => {}
             Written::Broken => return broken(&client),
+            Written::Blocked if !in_time && (last_words.is_some() || chunk.left() == left) => {
+                if client.outbox.is_open() {
+                    let message = format!("nothing was read of what was sent for {} s", stall.as_secs());
+                    close_stalled(&hub, &client, Refusal::new(Code::SlowConsumer, message));
+                }
+                return broken(&client);
+            }
+            Written::Blocked => {}
             Written::All => match client.outbox.next(chunk) {
-                Some(more) => chunk = more,
-                None => return emptied(&client),
+                Next::Chunk(more) => chunk = more,
+                Next::Nothing => return,
+                Next::Ended => return ended(&client),
             },
         }
         if last_words.is_none() && !client.outbox.is_open() {
@@ -205,18 +210,17 @@ fn write_now(hub: &Hub, client: &Client, chunk: &mut Chunk) -> Written {
     Written::All
 }
 
-/// All is written: a closed queue ends the stream, and the reader waits for the client's end.
-fn emptied(client: &Client) {
-    if !client.outbox.is_open() {
-        if let Some(socket) = client.socket() {
-            let _ = socket.get_ref().shutdown(Shutdown::Write);
-        }
+/// The last words are written: the stream ends, and the reader waits for the client's end.
+fn ended(client: &Client) {
+    if let Some(socket) = client.socket() {
+        let _ = socket.get_ref().shutdown(Shutdown::Write);
     }
 }
 
 /// The reader learns of it by the shutdown.
 fn broken(client: &Client) {
     client.outbox.fail();
+    client.task.wake();
     if let Some(socket) = client.socket() {
         let _ = socket.get_ref().shutdown(Shutdown::Both);
     }

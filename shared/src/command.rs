@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// How an argument is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// One word of text; a JSON string or number.
+    /// One word of text; a JSON string, or a number where one is meant.
     Word,
     /// One of a few words; as text it may be left out before another argument.
     Choice(&'static [&'static str]),
@@ -200,12 +200,16 @@ impl Verb {
 
     /// The refusal of a word that is no verb, with the nearest verb where one is near.
     pub fn unknown(word: &str) -> Refusal {
-        let near = VERBS
-            .iter()
-            .flat_map(|v| std::iter::once(v.name).chain(v.aliases.iter().copied()))
-            .map(|name| (edit_distance(&word.to_ascii_lowercase(), name), name))
-            .min()
-            .filter(|(distance, name)| *distance <= name.len() / 3 && word.len() <= 32);
+        // Nothing that is longer is a slip of the keyboard, and looking for it would be much work.
+        let short = Some(word.to_ascii_lowercase()).filter(|_| word.len() <= 20);
+        let near = short.and_then(|word| {
+            VERBS
+                .iter()
+                .flat_map(|v| std::iter::once(v.name).chain(v.aliases.iter().copied()))
+                .map(|name| (edit_distance(&word, name), name))
+                .min()
+                .filter(|(distance, name)| *distance <= name.len() / 3)
+        });
         Refusal::new(
             Code::BadCommand,
             match near {
@@ -228,7 +232,7 @@ impl Verb {
 
 /// Levenshtein's distance, for "did you mean"; both words are short.
 fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(40).collect(), b.chars().collect());
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.iter().enumerate() {
         let mut diagonal = row[0];

@@ -21,8 +21,8 @@ pub const MAX_CHANNEL_TOKENS: usize = 16;
 pub const MAX_SHORT_TEXT: usize = 1024;
 /// Headers of one message. A guess; over it: `too-many`.
 pub const MAX_HEADERS: usize = 64;
-/// Rows of one list reply. A guess that stays under the queue limit (10,000 rows of 350 bytes);
-/// over it the list is cut and says so with `truncated`.
+/// Rows of one list reply. A guess; over it, or where the rows take a quarter of the queue limit,
+/// the list is cut and says so with `truncated`.
 pub const MAX_LIST_ROWS: usize = 10_000;
 /// Rows of `clients` when the caller names no limit. A guess.
 pub const DEFAULT_LIST_ROWS: usize = 1_000;

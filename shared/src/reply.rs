@@ -288,7 +288,7 @@ pub struct HistoryReply {
     pub messages: Vec<MessageInfo>,
 }
 
-/// The answer to `request`.
+/// The answer to `request`. The hub itself passes on what it was given, without this type.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RequestReply {
     /// The service.

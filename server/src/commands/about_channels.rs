@@ -1,6 +1,7 @@
 //! Commands about channels: what there is, who listens, what was said.
 
-use super::{done, short_text, Call, Outcome, Result};
+use super::about_clients::push_clients;
+use super::{done, short_text, Call, Outcome, Result, Rows};
 use crate::clock::Stamp;
 use crate::hub::{Channel, Hub, Topic};
 use hubbub_shared::command::Command;
@@ -23,16 +24,26 @@ pub(super) fn channels(call: Call<'_>, command: &Command<'_>) -> Result<Outcome>
         Some(pattern) => pattern.matches(name),
         None => !name.starts_with('$'),
     });
-    call.batch.worked(LOOK * (call.hub.channels.count() + channels.len()));
-    let row = |channel: &Arc<Channel>| ChannelInfo {
-        name: channel.name.to_string(),
-        topic: channel.topic().map(|t| t.text).unwrap_or_default(),
-        subscribers: channel.receivers(&call.hub.channels.matcher).len() as u64,
-        messages: channel.messages(),
-        created_at: Stamp::of(channel.created_ms).to_string(),
-    };
-    let channels = channels.iter().map(row).collect();
-    Ok(Outcome::Reply(Reply::Channels(ChannelsReply { channels, truncated })))
+    let mut rows = Rows::new(call.hub, MAX_LIST_ROWS);
+    let mut looked_at = call.hub.channels.count();
+    for channel in &channels {
+        let receivers = channel.receivers(&call.hub.channels.matcher).len();
+        looked_at += receivers;
+        let row = ChannelInfo {
+            name: channel.name.to_string(),
+            topic: channel.topic().map(|t| t.text).unwrap_or_default(),
+            subscribers: receivers as u64,
+            messages: channel.messages(),
+            created_at: Stamp::of(channel.created_ms).to_string(),
+        };
+        let bytes = 150 + row.name.len() + 2 * row.topic.len();
+        if !rows.push(row, bytes) {
+            break;
+        }
+    }
+    call.batch.worked(LOOK * looked_at + rows.bytes);
+    let truncated = truncated || rows.truncated;
+    Ok(Outcome::Reply(Reply::Channels(ChannelsReply { channels: rows.rows, truncated })))
 }
 
 /// The channel's name, if clients may shape it.
@@ -93,11 +104,15 @@ pub(super) fn topic(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
 }
 
 /// The patterns of a `subscribe` or `unsubscribe`, which JSON may write as one or as many.
-fn patterns(command: &Command<'_>) -> Result<Vec<Pattern>> {
+fn patterns(command: &Command<'_>, max: usize) -> Result<Vec<Pattern>> {
     let mut words: Vec<Cow<'_, str>> = command.words("channels")?;
     words.extend(command.words("channel")?);
     if words.is_empty() {
         return Err(command.missing("channel"));
+    }
+    if words.len() > max {
+        let message = format!("one command names {max} channels at the most");
+        return Err(Refusal::new(Code::TooMany, message));
     }
     words.iter().map(|word| Pattern::parse(word)).collect()
 }
@@ -116,7 +131,7 @@ fn may_subscribe(pattern: &Pattern, client_id: &str) -> Result<()> {
 
 pub(super) fn subscribe(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let Call { hub, session, batch } = call;
-    let patterns = patterns(command)?;
+    let patterns = patterns(command, hub.limits.max_subscriptions)?;
     let group: Option<Arc<str>> = match command.text("group")? {
         Some(group) => Some(group_name(&group)?),
         None => None,
@@ -124,14 +139,21 @@ pub(super) fn subscribe(call: Call<'_>, command: &Command<'_>) -> Result<Outcome
     let id = session.client.id.to_string();
     patterns.iter().try_for_each(|pattern| may_subscribe(pattern, &id))?;
     // All or nothing: where one is refused for a limit, those before it are taken back, unless
-    // they stood before.
+    // they stood before: then they are as they were.
     let before = session.client.subscriptions();
+    batch.worked(patterns.len() * (LOOK + before.len()));
     for (n, pattern) in patterns.iter().enumerate() {
         let max = hub.limits.max_subscriptions;
         let entered = hub.channels.subscribe(&session.client, pattern.clone(), group.clone(), max, batch.now);
         if let Err(refusal) = entered {
-            for pattern in patterns[..n].iter().filter(|p| !before.iter().any(|s| s.pattern == **p)) {
-                hub.channels.unsubscribe(&session.client, pattern);
+            for pattern in &patterns[..n] {
+                match before.iter().find(|s| s.pattern == *pattern) {
+                    Some(old) => {
+                        let (pattern, group) = (pattern.clone(), old.group.clone());
+                        let _ = hub.channels.subscribe(&session.client, pattern, group, max, batch.now);
+                    }
+                    None => drop(hub.channels.unsubscribe(&session.client, pattern)),
+                }
             }
             return Err(refusal);
         }
@@ -151,8 +173,9 @@ fn group_name(text: &str) -> Result<Arc<str>> {
 }
 
 pub(super) fn unsubscribe(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
-    let patterns = patterns(command)?;
+    let patterns = patterns(command, call.hub.limits.max_subscriptions)?;
     let before = call.session.client.subscriptions();
+    call.batch.worked(patterns.len() * (LOOK + before.len()));
     if let Some(pattern) = patterns.iter().find(|p| !before.iter().any(|s| s.pattern == **p)) {
         let message = format!("you are not subscribed to {pattern}; whoami lists what you are subscribed to");
         return Err(Refusal::new(Code::NotSubscribed, message));
@@ -166,11 +189,11 @@ pub(super) fn unsubscribe(call: Call<'_>, command: &Command<'_>) -> Result<Outco
 
 pub(super) fn who(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let channel = existing(call.hub, &command.required("channel")?)?;
-    let mut receivers = channel.receivers(&call.hub.channels.matcher);
-    let truncated = receivers.len() > MAX_LIST_ROWS;
-    receivers.truncate(MAX_LIST_ROWS);
-    let clients = receivers.iter().map(|c| c.info(call.hub.name(), call.batch.now)).collect();
-    Ok(Outcome::Reply(Reply::Clients(ClientsReply { clients, truncated })))
+    let receivers = channel.receivers(&call.hub.channels.matcher);
+    let mut rows = Rows::new(call.hub, MAX_LIST_ROWS);
+    push_clients(&mut rows, receivers.iter(), &call);
+    call.batch.worked(LOOK * receivers.len() + rows.bytes);
+    Ok(Outcome::Reply(Reply::Clients(ClientsReply { clients: rows.rows, truncated: rows.truncated })))
 }
 
 /// From which message on history is wanted.
@@ -208,7 +231,7 @@ pub(super) fn history(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
         return Err(Refusal::new(Code::NotAllowed, "inboxes have no history"));
     }
     let channel = existing(hub, &name)?;
-    let mut messages = Vec::new();
+    let (mut messages, mut bytes) = (Vec::new(), 0);
     channel.past(|seq, record| {
         let wanted = match since {
             Since::Start => true,
@@ -220,6 +243,7 @@ pub(super) fn history(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
         }
         let mut object = Vec::new();
         let at = Stamp::of(record.at_ms);
+        bytes += record.bytes();
         json::push_remembered(&record.message(&channel.name, hub.origin(), seq, at.as_str()), &mut object);
         match serde_json::from_slice::<MessageInfo>(&object) {
             Ok(message) => messages.push(message),
@@ -228,6 +252,7 @@ pub(super) fn history(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
             }
         }
     });
+    call.batch.worked(LOOK * messages.len() + bytes);
     messages.drain(..messages.len().saturating_sub(limit));
     Ok(Outcome::Reply(Reply::History(HistoryReply { messages })))
 }

@@ -1,6 +1,6 @@
 //! Commands about clients: who one is, who others are, messages from one to another.
 
-use super::{done, payload, short_text, Call, Outcome, Result};
+use super::{done, payload, short_text, Call, Outcome, Result, Rows};
 use crate::clock::Stamp;
 use crate::hub::{seconds, Client};
 use hubbub_shared::command::Command;
@@ -30,7 +30,8 @@ pub(super) fn hello(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     // Which way a client wants to be moved to another server; on a single server there is none.
     command.flag("follow")?;
     let heartbeat = match command.number("heartbeat")? {
-        None | Some(0) => None,
+        None => session.heartbeat,
+        Some(0) => None,
         Some(s @ 1..=MAX_HEARTBEAT_S) => Some(Duration::from_secs(s)),
         Some(_) => {
             let message = format!("heartbeat must be seconds from 1 to {MAX_HEARTBEAT_S}, or 0 for none");
@@ -49,7 +50,7 @@ pub(super) fn hello(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
         session.client.set_agent(agent);
     }
     session.echo = echo.unwrap_or(session.echo);
-    session.heartbeat = heartbeat.or(session.heartbeat);
+    session.heartbeat = heartbeat;
     Ok(Outcome::Reply(Reply::Hello(Box::new(HelloReply {
         client_id: session.client.id.to_string(),
         name: session.name.to_string(),
@@ -97,6 +98,7 @@ fn take_name(call: &mut Call<'_>, name: ClientName) -> Result<()> {
 
 pub(super) fn whoami(call: Call<'_>, _: &Command<'_>) -> Result<Outcome> {
     let info = call.session.client.info(call.hub.name(), call.batch.now);
+    call.batch.worked(row_bytes(&info));
     Ok(Outcome::Reply(Reply::Whoami(Box::new(info))))
 }
 
@@ -131,6 +133,7 @@ fn find(call: &Call<'_>, name: &str) -> Result<Arc<Client>> {
 pub(super) fn whois(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let client = find(&call, &command.required("name")?)?;
     let info = client.info(call.hub.name(), call.batch.now);
+    call.batch.worked(row_bytes(&info));
     Ok(Outcome::Reply(Reply::Whoami(Box::new(info))))
 }
 
@@ -140,20 +143,39 @@ pub(super) fn clients(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
     let pattern = command.text("match")?;
     let limit = command.number("limit")?.map_or(DEFAULT_LIST_ROWS, |n| n.min(MAX_LIST_ROWS as u64) as usize);
     let wanted = |name: &str| pattern.as_deref().is_none_or(|p| glob(p, name));
-    let mut rows: Vec<ClientInfo> = Vec::new();
+    let mut rows = Rows::new(call.hub, limit);
     if state != "closed" {
         let open = call.hub.clients.all();
-        let open = open.iter().filter(|c| wanted(c.name().as_str()));
-        rows.extend(open.take(limit + 1).map(|c| c.info(call.hub.name(), call.batch.now)));
+        push_clients(&mut rows, open.iter().filter(|c| wanted(c.name().as_str())), &call);
     }
     if state != "open" {
-        let room = (limit + 1).saturating_sub(rows.len());
-        rows.extend(call.hub.clients.closed().into_iter().filter(|c| wanted(&c.name)).take(room));
+        call.hub.clients.closed(|info| !wanted(&info.name) || rows.push(info.clone(), row_bytes(info)));
     }
-    call.batch.worked(LOOK * (call.hub.clients.count() + rows.len()));
-    let truncated = rows.len() > limit;
-    rows.truncate(limit);
-    Ok(Outcome::Reply(Reply::Clients(ClientsReply { clients: rows, truncated })))
+    call.batch.worked(LOOK * call.hub.clients.count() + rows.bytes);
+    Ok(Outcome::Reply(Reply::Clients(ClientsReply { clients: rows.rows, truncated: rows.truncated })))
+}
+
+/// Adds clients to a list, while there is room.
+pub(super) fn push_clients<'a>(
+    rows: &mut Rows<ClientInfo>,
+    clients: impl Iterator<Item = &'a Arc<Client>>,
+    call: &Call<'_>,
+) {
+    for client in clients {
+        let info = client.info(call.hub.name(), call.batch.now);
+        let bytes = row_bytes(&info);
+        if !rows.push(info, bytes) {
+            break;
+        }
+    }
+}
+
+/// About how long a row is in a reply.
+fn row_bytes(info: &ClientInfo) -> usize {
+    let channels: usize = info.channels.iter().map(|c| c.len() + 3).sum();
+    400 + channels
+        + 2 * info.welcome.as_deref().map_or(0, str::len)
+        + info.client.as_deref().map_or(0, str::len)
 }
 
 /// Whether a pattern, in which `*` stands for any characters, covers a name; case does not count.
@@ -176,7 +198,10 @@ pub(super) fn msg(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let Call { hub, session, batch } = call;
     let stamp = batch.stamp;
     let direct = Direct { from: session.name.as_str(), origin: hub.origin(), at: stamp.as_str(), payload };
-    hub.tell(&to, &Out::Direct(direct), 1, batch);
+    if !hub.tell(&to, &Out::Direct(direct), 1, batch) {
+        let message = format!("{} is about to be gone: it does not read what it is sent", to.name());
+        return Err(Refusal::new(Code::NoSuchClient, message));
+    }
     session.client.messages_in.fetch_add(1, Ordering::Relaxed);
     hub.counters.messages_in.add(1);
     hub.counters.messages_out.add(1);

@@ -34,6 +34,33 @@ pub enum Outcome {
     Close(Reply),
 }
 
+/// The rows of a list, until there are too many of them for a reply: in number, or in bytes, which
+/// must leave room in the queue of a client that reads all it is sent.
+struct Rows<T> {
+    rows: Vec<T>,
+    most: usize,
+    bytes: usize,
+    max_bytes: usize,
+    truncated: bool,
+}
+
+impl<T> Rows<T> {
+    fn new(hub: &Hub, most: usize) -> Self {
+        Rows { rows: Vec::new(), most, bytes: 0, max_bytes: hub.limits.max_queue / 4, truncated: false }
+    }
+
+    /// Adds one; whether there is room for another.
+    fn push(&mut self, row: T, bytes: usize) -> bool {
+        if self.rows.len() >= self.most || self.bytes + bytes > self.max_bytes {
+            self.truncated = true;
+            return false;
+        }
+        self.bytes += bytes;
+        self.rows.push(row);
+        true
+    }
+}
+
 type Result<T> = std::result::Result<T, Refusal>;
 type Handler = fn(Call<'_>, &Command<'_>) -> Result<Outcome>;
 

@@ -1,7 +1,7 @@
 //! Commands about services: asking, offering, answering.
 
 use super::{done, payload, Call, Outcome, Result};
-use crate::services::{reversed, Answer, Asked, Request};
+use crate::services::{reversed, Answer, Request};
 use hubbub_shared::command::Command;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::limits::{DEFAULT_REQUEST_TIMEOUT, MAX_REQUEST_TIMEOUT};
@@ -9,6 +9,9 @@ use hubbub_shared::names::channel_str;
 use hubbub_shared::refusal::Refusal;
 use hubbub_shared::reply::{Reply, ServicesReply, TextReply};
 use std::time::Duration;
+
+/// Work of looking at one service, in the batch's measure: quantiles are walks through histograms.
+const LOOK: usize = 1 << 10;
 
 pub(super) fn request(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let service = command.required("service")?;
@@ -25,10 +28,8 @@ pub(super) fn request(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
     };
     let Call { hub, session, batch } = call;
     let request = Request { service: &service, payload, within, re: command.id };
-    match hub.services.request(hub, &session.client, &request, batch)? {
-        Asked::Answered(reply) => Ok(Outcome::Reply(Reply::Request(reply))),
-        Asked::Waiting => Ok(Outcome::Later),
-    }
+    hub.services.request(hub, &session.client, &request, batch)?;
+    Ok(Outcome::Later)
 }
 
 pub(super) fn serve(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
@@ -59,7 +60,9 @@ pub(super) fn respond(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
 }
 
 pub(super) fn services(call: Call<'_>, _: &Command<'_>) -> Result<Outcome> {
-    Ok(Outcome::Reply(Reply::Services(ServicesReply { services: call.hub.services.list() })))
+    let services = call.hub.services.list();
+    call.batch.worked(LOOK * services.len());
+    Ok(Outcome::Reply(Reply::Services(ServicesReply { services })))
 }
 
 pub(super) fn reverse(_: Call<'_>, command: &Command<'_>) -> Result<Outcome> {

@@ -54,26 +54,27 @@ impl Batch {
         self.work > MAX_WORK
     }
 
-    /// Takes note of what an append to a client's outbox led to.
+    /// Takes note of what an append to a client's outbox led to; whether it was queued.
     #[inline]
-    pub fn pushed(&mut self, client: &Arc<Client>, push: Push) {
+    pub fn pushed(&mut self, client: &Arc<Client>, push: Push) -> bool {
         match push {
             Push::Queued | Push::Closed => {}
             Push::Flush => self.dirty.push(client.clone()),
             Push::Overflow => self.overflowed.push(client.clone()),
         }
+        matches!(push, Push::Queued | Push::Flush)
     }
 
-    /// Queues a block to a client.
+    /// Queues a block to a client; whether it was queued.
     #[inline]
-    pub fn deliver(&mut self, client: &Arc<Client>, block: &Block, messages: u64) {
+    pub fn deliver(&mut self, client: &Arc<Client>, block: &Block, messages: u64) -> bool {
         let push = client.outbox.push_block(block, messages, &mut self.pressed);
         self.work += STEP;
-        self.pushed(client, push);
+        self.pushed(client, push)
     }
 
-    /// Queues what a closure appends.
-    pub fn write(&mut self, client: &Arc<Client>, messages: u64, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Queues what a closure appends; whether it was queued.
+    pub fn write(&mut self, client: &Arc<Client>, messages: u64, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut length = 0;
         let push = client.outbox.push_with(messages, |out| {
             let before = out.len();
@@ -81,7 +82,7 @@ impl Batch {
             length = out.len() - before;
         });
         self.work += STEP + length;
-        self.pushed(client, push);
+        self.pushed(client, push)
     }
 
     /// A block, made in the buffer of the last one where nobody holds that any more.

@@ -8,18 +8,23 @@ use super::batch::Batch;
 use super::client::Client;
 use super::history::{History, Record};
 use super::matcher::{Matcher, PatternNode};
-use super::subscribers::{pick, Group, Subscribers};
+use super::subscribers::{pick, Share, Subscribers};
 use crate::outbox::Block;
 use hubbub_shared::encoding::{MessageRef, Out, Payload};
 use hubbub_shared::Encoding;
+use indexmap::IndexMap;
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// Patterns that a channel remembers to be covered by; where there are more they are looked up for
 /// each run, so that channels times patterns cannot fill the memory. A guess.
 const MAX_MATCHED: usize = 256;
+
+/// Work of passing over a receiver, in the batch's measure.
+const PASSED_OVER: usize = 64;
 
 /// A channel.
 pub struct Channel {
@@ -147,7 +152,7 @@ impl Channel {
         if nodes.is_empty() {
             if let Some(exact) = exact {
                 fan_out.lanes(exact, None, |_| true);
-                fan_out.groups(&[exact]);
+                fan_out.groups(&[(exact, None)]);
             }
         } else {
             fan_out.overlapping(exact, nodes);
@@ -169,7 +174,7 @@ impl Channel {
 
     /// Removes a subscriber. Returns whether the channel is of no use to anybody any more: never
     /// published to, created or described, and without subscribers; it is dead then.
-    pub fn unsubscribe(&self, client: &Client, group: Option<&Arc<str>>) -> bool {
+    pub fn unsubscribe(&self, client: &Client, group: Option<&Arc<str>>, last_seq: &AtomicU64) -> bool {
         let mut state = self.state.lock();
         if let Some(subscribers) = state.subscribers.as_mut() {
             subscribers.remove(client, group);
@@ -179,6 +184,7 @@ impl Channel {
         }
         let transient = state.seq == self.base || self.name.starts_with("$inbox.");
         if transient && state.is_idle() {
+            last_seq.fetch_max(state.seq, Ordering::AcqRel);
             state.dead = true;
         }
         state.dead
@@ -234,16 +240,18 @@ impl Channel {
     }
 
     /// Takes the channel out of use if nobody needs it and nothing has happened to it since the
-    /// last time it was asked. Returns the bytes given back, and its last count.
-    pub fn retire(&self) -> Option<(usize, u64)> {
+    /// last time it was asked. Returns the bytes given back. Its last count is noted before anybody
+    /// can see that it is gone.
+    pub fn retire(&self, last_seq: &AtomicU64) -> Option<usize> {
         let mut state = self.state.lock();
         if !state.dead && (std::mem::take(&mut state.touched) || !state.is_idle()) {
             return None;
         }
+        last_seq.fetch_max(state.seq, Ordering::AcqRel);
         state.dead = true;
         let freed = state.history.memory();
         state.history.clear();
-        Some((freed, state.seq))
+        Some(freed)
     }
 
     /// Forgets its past if nothing has happened to it since the last time it was asked. Returns the
@@ -340,15 +348,23 @@ impl FanOut<'_, '_> {
             if lane.is_empty() {
                 continue;
             }
-            let block = self.encode(encoding, via, 0..self.items.len());
+            // Made for the first who needs it: of overlapping patterns most have nobody left.
+            let mut block: Option<Block> = None;
             for client in lane.values() {
                 if self.is_left_out(client) || !first(client) {
+                    self.batch.worked(PASSED_OVER);
                     continue;
                 }
-                self.batch.deliver(client, &block, self.items.len() as u64);
-                self.receivers += 1;
+                if block.is_none() {
+                    block = Some(self.encode(encoding, via, 0..self.items.len()));
+                }
+                let block = block.as_ref().expect("it was made just now");
+                let queued = self.batch.deliver(client, block, self.items.len() as u64);
+                self.receivers += u64::from(queued);
             }
-            self.batch.reuse(block);
+            if let Some(block) = block {
+                self.batch.reuse(block);
+            }
         }
     }
 
@@ -366,31 +382,32 @@ impl FanOut<'_, '_> {
             };
             self.lanes(subscribers, Some(node.pattern.as_str()), first);
         }
-        let all: Vec<&Subscribers> = exact.into_iter().chain(guards.iter().map(|g| &**g)).collect();
+        let wild = nodes.iter().zip(&guards).map(|(node, guard)| (&**guard, Some(node.pattern.as_str())));
+        let all: Vec<_> = exact.map(|exact| (exact, None)).into_iter().chain(wild).collect();
         self.groups(&all);
     }
 
     /// Gives each message to one member of each group. Groups of one name are one group, whatever
     /// pattern their members came by; who receives everything anyway is not given a share.
-    fn groups(&mut self, sources: &[&Subscribers]) {
-        let groups: Vec<&Group> = sources.iter().flat_map(|s| s.groups()).collect();
-        for (at, group) in groups.iter().enumerate() {
-            if groups[..at].iter().any(|g| g.name == group.name) {
-                continue;
+    fn groups(&mut self, sources: &[(&Subscribers, Option<&str>)]) {
+        let mut by_name: IndexMap<&str, Vec<Share<'_>>, foldhash::fast::RandomState> = IndexMap::default();
+        for (subscribers, via) in sources {
+            for group in subscribers.groups() {
+                by_name.entry(&group.name).or_default().push((group, *via));
             }
-            let same: Vec<&Group> = groups[at..].iter().copied().filter(|g| g.name == group.name).collect();
+        }
+        for same in by_name.values() {
             let mut served = false;
             for n in 0..self.items.len() {
                 let skip = |client: &Client| {
                     self.is_left_out(client)
                         || !client.outbox.is_open()
-                        || sources.iter().any(|s| s.has(client))
+                        || sources.iter().any(|(s, _)| s.has(client))
                 };
-                let Some(member) = pick(&same, skip) else { break };
-                let block = self.encode(member.encoding(), None, n..n + 1);
-                self.batch.deliver(member, &block, 1);
+                let Some((member, via)) = pick(same, skip) else { break };
+                let block = self.encode(member.encoding(), via, n..n + 1);
+                served |= self.batch.deliver(member, &block, 1);
                 self.batch.reuse(block);
-                served = true;
             }
             self.receivers += u64::from(served);
         }

@@ -27,8 +27,9 @@ pub struct ChannelManager {
     /// second chance).
     clock: Mutex<VecDeque<Arc<Channel>>>,
     history_bytes: AtomicIsize,
-    /// The highest last count of a channel that was retired.
-    retired_seq: AtomicU64,
+    /// The highest last count of a channel that is gone, and of an inbox: of these many go.
+    last_seq: AtomicU64,
+    last_inbox_seq: AtomicU64,
     subscriptions: AtomicU64,
     max_channels: usize,
     max_history: isize,
@@ -43,7 +44,8 @@ impl ChannelManager {
             matcher: Matcher::default(),
             clock: Mutex::default(),
             history_bytes: AtomicIsize::new(0),
-            retired_seq: AtomicU64::new(0),
+            last_seq: AtomicU64::new(0),
+            last_inbox_seq: AtomicU64::new(0),
             subscriptions: AtomicU64::new(0),
             max_channels: limits.max_channels,
             max_history: isize::try_from(limits.history_total_bytes).unwrap_or(isize::MAX),
@@ -75,7 +77,8 @@ impl ChannelManager {
         let mut is_new = false;
         let entry = self.by_name.entry(name.clone()).or_insert_with(|| {
             is_new = true;
-            Arc::new(Channel::new(name, now.unix_ms, self.retired_seq.load(Ordering::Relaxed)))
+            let base = self.last_seq(&name).load(Ordering::Acquire);
+            Arc::new(Channel::new(name, now.unix_ms, base))
         });
         let channel = entry.clone();
         drop(entry);
@@ -127,6 +130,13 @@ impl ChannelManager {
         max: usize,
         now: Now,
     ) -> Result<(), Refusal> {
+        let full = || {
+            let message = format!("a client has {max} subscriptions at the most; unsubscribe from one first");
+            Refusal::new(Code::TooMany, message)
+        };
+        if !client.has_room_for(&pattern, max) {
+            return Err(full());
+        }
         // Opened before the client's own lock is taken, since it may have to make room.
         let literal = pattern.to_channel();
         let mut channel = literal.as_ref().map(|name| self.open(name.as_str(), now)).transpose()?;
@@ -154,12 +164,7 @@ impl ChannelManager {
             self.unsubscribe(client, &pattern);
             return Err(refusal);
         }
-        entered.map_err(|code| {
-            Refusal::new(
-                code,
-                format!("a client has {max} subscriptions at the most; unsubscribe from one first"),
-            )
-        })
+        entered.map_err(|_| full())
     }
 
     /// Ends a subscription; whether there was one.
@@ -184,7 +189,7 @@ impl ChannelManager {
         if pattern.is_wild() {
             self.matcher.unsubscribe(pattern, client, group.as_ref());
         } else if let Some(channel) = self.find(pattern.as_str()) {
-            if channel.unsubscribe(client, group.as_ref()) {
+            if channel.unsubscribe(client, group.as_ref(), self.last_seq(&channel.name)) {
                 self.remove(&channel);
             }
         }
@@ -219,6 +224,15 @@ impl ChannelManager {
         self.history_bytes.load(Ordering::Relaxed).max(0) as u64
     }
 
+    /// Where the last counts of channels of a kind are noted.
+    fn last_seq(&self, name: &str) -> &AtomicU64 {
+        if name.starts_with("$inbox.") {
+            &self.last_inbox_seq
+        } else {
+            &self.last_seq
+        }
+    }
+
     fn remove(&self, channel: &Arc<Channel>) {
         self.by_name.remove_if(&channel.name, |_, c| Arc::ptr_eq(c, channel));
     }
@@ -233,9 +247,8 @@ impl ChannelManager {
         let mut clock = self.clock.lock();
         for _ in 0..MAX_STEPS.min(2 * clock.len()) {
             let Some(channel) = clock.pop_front() else { return false };
-            match channel.retire() {
-                Some((freed, last_seq)) => {
-                    self.retired_seq.fetch_max(last_seq, Ordering::Relaxed);
+            match channel.retire(self.last_seq(&channel.name)) {
+                Some(freed) => {
                     self.history_bytes.fetch_sub(freed as isize, Ordering::Relaxed);
                     self.remove(&channel);
                     return true;

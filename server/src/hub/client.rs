@@ -4,7 +4,7 @@ use super::client_manager::OpenSocket;
 use crate::clock::{Now, Stamp};
 use crate::outbox::Outbox;
 use crate::rt::Socket;
-use event_listener::Event;
+use futures::task::AtomicWaker;
 use hubbub_shared::names::{ClientName, Pattern};
 use hubbub_shared::refusal::Code;
 use hubbub_shared::reply::ClientInfo;
@@ -38,8 +38,9 @@ pub struct Client {
     pub messages_in: AtomicU64,
     /// What its requests that wait for an answer weigh, in bytes.
     pub open_requests: AtomicU64,
-    /// Told when an answer came: whoever closes a connection politely waits for them.
-    pub answered: Event,
+    /// Wakes the connection's task: the hub ended the connection, or an answer came for which it
+    /// waits.
+    pub task: AtomicWaker,
     // In this order: the socket is closed before it is counted as closed.
     socket: Option<(Socket, OpenSocket)>,
     encoding: AtomicU8,
@@ -99,7 +100,7 @@ impl Client {
             outbox: Outbox::new(max_queue),
             messages_in: AtomicU64::new(0),
             open_requests: AtomicU64::new(0),
-            answered: Event::new(),
+            task: AtomicWaker::new(),
             socket,
             encoding: AtomicU8::new(UNDECIDED),
             state: Mutex::new(State {
@@ -158,6 +159,12 @@ impl Client {
             subscriptions: std::mem::take(&mut state.subscriptions),
             services: std::mem::take(&mut state.services),
         })
+    }
+
+    /// Whether one more subscription would not be too many.
+    pub fn has_room_for(&self, pattern: &Pattern, max: usize) -> bool {
+        let state = self.state.lock();
+        state.subscriptions.len() < max || state.subscriptions.iter().any(|s| s.pattern == *pattern)
     }
 
     /// Records a subscription and does the rest of it under the same lock, so that a client that

@@ -16,6 +16,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
+/// Channels remembered of a closed connection: ten thousand of these are kept. A guess.
+const MAX_CLOSED_CHANNELS: usize = 16;
+
 /// The connected clients, and the history of closed connections.
 pub struct ClientManager {
     by_name: DashMap<Box<str>, Arc<Client>, foldhash::fast::RandomState>,
@@ -97,7 +100,7 @@ impl ClientManager {
                 }
                 Entry::Vacant(vacant) => vacant.insert(client.clone()),
             };
-            self.by_name.remove(&old.folded());
+            self.by_name.remove_if(&old.folded(), |_, c| c.key == client.key);
         }
         client.set_name(name.clone());
         // Whoever closed it meanwhile took out its old name only.
@@ -124,9 +127,9 @@ impl ClientManager {
         clients
     }
 
-    /// Connections that were closed, the latest first.
-    pub fn closed(&self) -> Vec<ClientInfo> {
-        self.closed.lock().iter().rev().cloned().collect()
+    /// Shows connections that were closed, the latest first, until a closure has enough.
+    pub fn closed(&self, show: impl FnMut(&ClientInfo) -> bool) {
+        let _ = self.closed.lock().iter().rev().all(show);
     }
 
     /// Takes a client out and remembers that it was here. `None` when somebody did so before.
@@ -137,6 +140,9 @@ impl ClientManager {
         server: &str,
         now: Now,
     ) -> Option<(Belongings, ClientInfo)> {
+        if client.is_gone() {
+            return None;
+        }
         let mut info = client.info(server, now);
         let belongings = client.leave()?;
         self.by_name.remove_if(&belongings.name.folded(), |_, c| c.key == client.key);
@@ -146,6 +152,7 @@ impl ClientManager {
         info.reason = Some(reason.to_owned());
         info.messages_in = Some(client.messages_in.load(Ordering::Relaxed));
         info.messages_out = Some(client.outbox.messages());
+        info.channels.truncate(MAX_CLOSED_CHANNELS);
         let mut closed = self.closed.lock();
         if closed.len() == MAX_CLOSED_CLIENTS {
             closed.pop_front();
@@ -187,8 +194,12 @@ mod tests {
             assert!(clients.close(&client, "test", "alpha", Now::read()).is_some());
             assert!(clients.close(&client, "again", "alpha", Now::read()).is_none());
         }
-        let closed = clients.closed();
-        assert_eq!((closed.len(), clients.count()), (MAX_CLOSED_CLIENTS, 0));
-        assert_eq!(closed[0].reason.as_deref(), Some("test"));
+        let mut reasons = Vec::new();
+        clients.closed(|info| {
+            reasons.push(info.reason.clone());
+            true
+        });
+        assert_eq!((reasons.len(), clients.count()), (MAX_CLOSED_CLIENTS, 0));
+        assert!(reasons.iter().all(|reason| reason.as_deref() == Some("test")));
     }
 }

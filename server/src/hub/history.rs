@@ -132,6 +132,12 @@ impl History {
 }
 
 impl<'a> Record<'a> {
+    /// About how long it is.
+    pub fn bytes(&self) -> usize {
+        let (Payload::Text(payload) | Payload::Json(payload)) = self.payload;
+        payload.len() + self.headers.map_or(0, str::len)
+    }
+
     /// The message that this is the record of.
     pub fn message(&self, channel: &'a str, origin: &'a str, seq: u64, at: &'a str) -> MessageRef<'a> {
         MessageRef {

@@ -130,13 +130,15 @@ impl Hub {
         for subscription in &belongings.subscriptions {
             self.channels.leave(client, subscription);
         }
-        self.services.leave(client, &belongings.services, self, batch);
         let push = client.outbox.close(slow, |out| {
             if let Farewell::Sent(refusal, retry_ms) = &farewell {
                 client.encoding().push(&Out::Closing(refusal, *retry_ms, &[]), out);
             }
         });
         batch.pushed(client, push);
+        client.task.wake();
+        // After the outbox is closed: from then on nothing is asked in this client's name.
+        self.services.leave(client, &belongings.services, self, batch);
         log::info!(
             client = info.name.as_str(), id = info.client_id.as_str(), addr:% = client.addr,
             encoding = info.encoding.as_str(), seconds = info.duration_s, reason = reason.as_str(),
@@ -178,8 +180,9 @@ impl Hub {
     }
 
     /// Tells a client something that it did not ask for.
-    pub fn tell(&self, client: &Arc<Client>, what: &Out<'_>, messages: u64, batch: &mut Batch) {
-        batch.write(client, messages, |out| client.encoding().push(what, out));
+    /// Whether it was queued.
+    pub fn tell(&self, client: &Arc<Client>, what: &Out<'_>, messages: u64, batch: &mut Batch) -> bool {
+        batch.write(client, messages, |out| client.encoding().push(what, out))
     }
 
     /// Closes everyone who did not keep up in this batch; to be called before it is flushed.

@@ -89,20 +89,27 @@ impl Subscribers {
     }
 }
 
-/// Whose turn it is among groups of one name, leaving out those for whom `skip` says so.
-pub fn pick<'a>(groups: &[&'a Group], skip: impl Fn(&Client) -> bool) -> Option<&'a Arc<Client>> {
-    let turn = groups.first()?.next.fetch_add(1, Ordering::Relaxed);
-    let count: usize = groups.iter().map(|g| g.members.len()).sum();
+/// A group, and the pattern by which its members came, if it is a wild one.
+pub type Share<'a> = (&'a Group, Option<&'a str>);
+
+/// Whose turn it is among groups of one name, leaving out those for whom `skip` says so; and by
+/// which pattern they came.
+pub fn pick<'a>(
+    groups: &[Share<'a>],
+    skip: impl Fn(&Client) -> bool,
+) -> Option<(&'a Arc<Client>, Option<&'a str>)> {
+    let turn = groups.first()?.0.next.fetch_add(1, Ordering::Relaxed);
+    let count: usize = groups.iter().map(|(g, _)| g.members.len()).sum();
     let member = |mut n: usize| {
-        groups.iter().find_map(|g| match g.members.get_index(n) {
-            Some((_, client)) => Some(client),
+        groups.iter().find_map(|(group, via)| match group.members.get_index(n) {
+            Some((_, client)) => Some((client, *via)),
             None => {
-                n -= g.members.len();
+                n -= group.members.len();
                 None
             }
         })
     };
-    (0..count).filter_map(|n| member(turn.wrapping_add(n) % count)).find(|client| !skip(client))
+    (0..count).filter_map(|n| member(turn.wrapping_add(n) % count)).find(|(client, _)| !skip(client))
 }
 
 /// Gives memory back when a crowd has left.

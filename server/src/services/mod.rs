@@ -14,10 +14,9 @@ use hubbub_shared::encoding::{Out, Payload};
 use hubbub_shared::limits::{MAX_SERVICES_PER_CLIENT, MAX_SHORT_TEXT};
 use hubbub_shared::names::channel_str;
 use hubbub_shared::refusal::{Code, Refusal};
-use hubbub_shared::reply::{Reply, RequestReply, ServiceInfo};
+use hubbub_shared::reply::ServiceInfo;
 use ledger::{Ledger, Open};
 use parking_lot::Mutex;
-use serde_json::value::RawValue;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -60,14 +59,6 @@ pub struct Request<'a> {
     pub within: Duration,
     /// The id of its command.
     pub re: Option<&'a str>,
-}
-
-/// What became of a request.
-pub enum Asked {
-    /// The hub answered.
-    Answered(RequestReply),
-    /// A provider was asked; its answer goes to the caller by itself.
-    Waiting,
 }
 
 /// All services of one server.
@@ -186,14 +177,14 @@ impl Services {
         }
     }
 
-    /// Asks a service.
+    /// Asks a service. The answer goes to the caller by itself.
     pub fn request(
         &self,
         hub: &Hub,
         caller: &Arc<Client>,
         request: &Request<'_>,
         batch: &mut Batch,
-    ) -> Result<Asked, Refusal> {
+    ) -> Result<(), Refusal> {
         let Request { payload, within, re, .. } = *request;
         let name = check_name(request.service)?;
         if let Some(own) = OWN.iter().find(|own| own.name == name) {
@@ -205,7 +196,9 @@ impl Services {
                 service.requests += 1;
                 service.finished(started.elapsed(), answer.is_ok());
             }
-            return Ok(Asked::Answered(reply(name, &answer?)));
+            drop(inner);
+            hub.tell(caller, &Out::Answered(re, name, Payload::Json(&answer?)), 0, batch);
+            return Ok(());
         }
         let weight = REQUEST_WEIGHT + payload_text(payload).len() as u64;
         if caller.open_requests.load(Ordering::Relaxed) + weight > self.max_waiting {
@@ -215,6 +208,9 @@ impl Services {
         // Read before the lock: whoever offers a service takes the two locks the other way round.
         let from = caller.name();
         let mut inner = self.inner.lock();
+        if !caller.outbox.is_open() {
+            return Ok(()); // it is being closed, and nobody would take out what it asks now
+        }
         let Some((name, _)) = inner.services.get_key_value(name) else {
             let (code, message) = if inner.departed.iter().any(|gone| **gone == *name) {
                 (Code::NoResponders, format!("all who offered {name} are gone"))
@@ -246,7 +242,7 @@ impl Services {
         if earliest.is_none_or(|e| deadline < e) {
             self.alarm.notify(1);
         }
-        Ok(Asked::Waiting)
+        Ok(())
     }
 
     /// A provider answers a request that it was given.
@@ -345,23 +341,14 @@ impl Inner {
             service.finished(took, result.is_ok());
         }
         let re = open.re.as_deref();
-        match result {
-            Ok(payload) => {
-                let mut data = Vec::new();
-                hubbub_shared::encoding::json::push_payload(payload, &mut data);
-                let reply = Reply::Request(reply(&open.service, &String::from_utf8_lossy(&data)));
-                hub.tell(&open.caller, &Out::Ok(re, &reply), 0, batch);
-            }
-            Err(refusal) => hub.tell(&open.caller, &Out::Error(re, refusal), 0, batch),
-        }
-        open.caller.open_requests.fetch_sub(open.weight, Ordering::Relaxed);
-        open.caller.answered.notify(usize::MAX);
+        let what = match result {
+            Ok(payload) => Out::Answered(re, &open.service, payload),
+            Err(refusal) => Out::Error(re, refusal),
+        };
+        hub.tell(&open.caller, &what, 0, batch);
+        open.caller.open_requests.fetch_sub(open.weight, Ordering::Release);
+        open.caller.task.wake();
     }
-}
-
-fn reply(service: &str, json: &str) -> RequestReply {
-    let data = RawValue::from_string(json.to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned());
-    RequestReply { service: service.to_owned(), data }
 }
 
 fn check_name(name: &str) -> Result<&str, Refusal> {

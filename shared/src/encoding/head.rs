@@ -35,6 +35,11 @@ impl Head {
         }
     }
 
+    /// Forgets what it knew: the publish that it was learnt from was refused.
+    pub fn forget(&mut self) {
+        self.bytes.clear();
+    }
+
     /// The payload of a unit that starts with the head. `None` says nothing about the unit: it is
     /// to be read from its start.
     #[inline]

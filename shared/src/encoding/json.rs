@@ -256,6 +256,15 @@ pub fn push_published(id: &str, origin: &str, seq: u64, subscribers: u64, out: &
     out.extend_from_slice(b"}}");
 }
 
+/// Appends the reply object of a request that was answered.
+pub fn push_answered(id: &str, answer: Payload<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"re":"#);
+    out.extend_from_slice(id.as_bytes());
+    out.extend_from_slice(br#","ok":{"data":"#);
+    push_payload(answer, out);
+    out.extend_from_slice(b"}}");
+}
+
 /// Appends the reply object of any other command that succeeded.
 pub fn push_ok(id: &str, reply: &Reply, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"re":"#);

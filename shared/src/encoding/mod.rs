@@ -91,6 +91,8 @@ pub enum Out<'a> {
     Ok(Option<&'a str>, &'a Reply),
     /// A publish succeeded: its id, channel, origin, seq and number of receivers.
     Published(Option<&'a str>, &'a str, &'a str, u64, u64),
+    /// A service answered: the id of the request's command, the service, and the answer.
+    Answered(Option<&'a str>, &'a str, Payload<'a>),
     /// A command was refused: its id and why.
     Error(Option<&'a str>, &'a Refusal),
 }
@@ -180,6 +182,7 @@ fn push_text(what: &Out<'_>, out: &mut Vec<u8>) {
         Out::Ping => text::push_notice("ping", out),
         Out::Ok(_, reply) => text::push_ok(reply, out),
         Out::Published(_, channel, _, _, subscribers) => text::push_published(channel, *subscribers, out),
+        Out::Answered(_, service, answer) => text::push_answered(service, *answer, out),
         Out::Error(_, refusal) => text::push_error(refusal, out),
     }
 }
@@ -197,7 +200,8 @@ fn push_json(what: &Out<'_>, out: &mut Vec<u8>) -> bool {
         Out::Published(Some(id), _, origin, seq, receivers) => {
             json::push_published(id, origin, *seq, *receivers, out)
         }
-        Out::Ok(None, _) | Out::Published(None, ..) => return false,
+        Out::Answered(Some(id), _, answer) => json::push_answered(id, *answer, out),
+        Out::Ok(None, _) | Out::Published(None, ..) | Out::Answered(None, ..) => return false,
         Out::Error(id, refusal) => json::push_error(*id, refusal, out),
     }
     true

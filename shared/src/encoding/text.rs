@@ -159,6 +159,15 @@ pub fn push_published(channel: &str, subscribers: u64, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
+/// Appends the reply line of a request that was answered.
+pub fn push_answered(service: &str, answer: Payload<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"ok ");
+    out.extend_from_slice(service.as_bytes());
+    out.extend_from_slice(b": ");
+    push_payload(answer, out);
+    out.push(b'\n');
+}
+
 /// Appends the reply line of a command that was refused.
 pub fn push_error(refusal: &Refusal, out: &mut Vec<u8>) {
     out.extend_from_slice(b"error ");
@@ -168,6 +177,9 @@ pub fn push_error(refusal: &Refusal, out: &mut Vec<u8>) {
 
 /// Appends the lines of a reply.
 pub fn push_ok(reply: &Reply, out: &mut Vec<u8>) {
+    if let Reply::Request(answer) = reply {
+        return push_answered(&answer.service, Payload::Json(answer.data.get()), out);
+    }
     let mut rows = Rows { out };
     let said = match reply {
         Reply::Help(help) => {
@@ -239,11 +251,7 @@ pub fn push_ok(reply: &Reply, out: &mut Vec<u8>) {
             }
             count(h.messages.len(), "message")
         }
-        Reply::Request(r) => {
-            let mut line = Vec::new();
-            push_payload(Payload::Json(r.data.get()), &mut line);
-            format!("{}: {}", r.service, String::from_utf8_lossy(&line))
-        }
+        Reply::Request(_) => String::new(), // written above
         Reply::Services(list) => {
             for s in &list.services {
                 let about = if s.about.is_empty() { String::new() } else { format!(" — {}", s.about) };
