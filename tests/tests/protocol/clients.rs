@@ -134,3 +134,15 @@ fn a_list_is_cut_at_its_limit_and_says_so() {
     let reply = text.ask("clients limit=2");
     assert!(reply.rows().len() == 2 && reply.ok().contains("more"), "{reply:?}");
 }
+
+#[test]
+fn a_list_that_would_not_fit_into_the_queue_is_cut_and_its_asker_stays() {
+    let hub = Hub::with(["--max-queue", "64KiB"]);
+    let _others: Vec<Client> =
+        (0..300).map(|n| hub.named(Encoding::Json, &format!("somebody-{n}"))).collect();
+    let mut client = hub.client(Encoding::Json);
+    let cut = client.ask("clients all");
+    let rows = cut.json()["clients"].as_array().unwrap().len();
+    assert!(cut.json()["truncated"] == true && (10..300).contains(&rows), "{rows} rows");
+    client.ask("ping").ok();
+}
