@@ -8,6 +8,7 @@ in_every_encoding!(
     order_and_numbers_hold_for_many_publishers,
     a_direct_message_goes_to_one_client,
     text_is_kept_to_the_byte,
+    a_refused_publish_is_not_taken_for_the_one_before,
 );
 
 fn order_and_numbers_hold_for_many_publishers(encoding: Encoding) {
@@ -223,4 +224,30 @@ fn a_restart_is_another_origin() {
     assert_ne!(hub.ready()["origin"], before);
     let published = hub.client(Encoding::Json).ask("publish ops hi");
     assert_eq!(published.json()["seq"], 1);
+}
+
+/// The hub knows the next publish to the same channel by how the last one began; a refused one must
+/// leave no such mark.
+fn a_refused_publish_is_not_taken_for_the_one_before(encoding: Encoding) {
+    let hub = Hub::start();
+    let mut ann = hub.client(Encoding::Text);
+    ann.ask("subscribe ops").ok();
+    let mut bob = hub.named(encoding, "bob");
+    for refused in ["$sys.x", "a..b", "a.*"] {
+        bob.ask("publish ops before").ok();
+        let code = bob.ask(&format!("publish {refused} one")).code().to_owned();
+        assert_eq!(bob.ask(&format!("publish {refused} two")).code(), code, "{refused}");
+        bob.ask("publish ops after").ok();
+        assert_eq!([ann.line(), ann.line()], ["[ops] bob: before", "[ops] bob: after"]);
+    }
+    // Without ids nothing is answered, and the units of one channel begin alike.
+    if encoding != Encoding::Text {
+        for channel in ["ops", "ops", "$sys.x", "$sys.x", "ops", "ops"] {
+            bob.say_object(json!({"op": "publish", "channel": channel, "data": "x"}));
+        }
+        for _ in 0..4 {
+            assert_eq!(ann.line(), "[ops] bob: x");
+        }
+    }
+    ann.nothing_more();
 }

@@ -165,11 +165,12 @@ fn who_comes_during_a_drain_is_sent_away() {
     let mut other = hub.client(Encoding::Json);
     other.ask("ping").ok();
     hub.terminate();
-    other.closed_with("draining");
+    // Also who comes at the very moment of the signal.
     wait::until("newcomers to be refused", || match Socket::try_connect(hub.addr()) {
         Err(_) => Some(()),
         Ok(mut socket) => socket.rest_lines().iter().any(|l| l.contains("draining")).then_some(()),
     });
+    other.closed_with("draining");
     assert!(hub.is_running(), "it still has something to send");
     while stalled.next_event().is_some() {}
     drop(stalled);
