@@ -45,7 +45,7 @@ fn each_line_is_there_at_once() {
         bob.ask(&format!("publish ops {n}")).ok();
         assert_eq!(program.must_line(), format!("[ops] bob: {n}"));
     }
-    program.process().signal(rustix::process::Signal::INT);
+    program.process().signal(rustix::process::Signal::TERM);
     let ended = program.finish();
     assert!(ended.code.is_none() || ended.code == Some(0) || ended.code == Some(130), "{ended:?}");
 }
