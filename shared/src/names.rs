@@ -62,9 +62,13 @@ impl ClientName {
         Ok(ClientName(text.into()))
     }
 
-    /// The name without regard to case: the key under which it is unique.
-    pub fn folded(&self) -> Box<str> {
-        fold(&self.0)
+    /// The name without regard to case: the key under which it is unique. Most names are their own.
+    pub fn folded(&self) -> Arc<str> {
+        if self.0.bytes().any(|b| b.is_ascii_uppercase()) {
+            fold(&self.0).into()
+        } else {
+            self.0.clone()
+        }
     }
 }
 

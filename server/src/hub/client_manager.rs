@@ -21,7 +21,7 @@ const MAX_CLOSED_CHANNELS: usize = 16;
 
 /// The connected clients, and the history of closed connections.
 pub struct ClientManager {
-    by_name: DashMap<Box<str>, Arc<Client>, foldhash::fast::RandomState>,
+    by_name: DashMap<Arc<str>, Arc<Client>, foldhash::fast::RandomState>,
     next_key: AtomicU64,
     closed: Mutex<VecDeque<ClientInfo>>,
     /// Connections whose sockets are still open, those that are being closed included.
