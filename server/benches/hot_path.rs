@@ -5,7 +5,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{black_box, Bencher};
 use hubbub_server::clock::Now;
 use hubbub_server::hub::{Batch, ChannelManager, Client, ClientManager, Item, Publisher};
-use hubbub_server::outbox::{Next, Outbox, Push};
+use hubbub_server::outbox::{Encoded, Next, Outbox, Push};
 use hubbub_shared::encoding::{Decoder, Encoding, Head, MessageRef, Out, Payload, Step};
 use hubbub_shared::limits::Limits;
 use hubbub_shared::names::Pattern;
@@ -113,9 +113,9 @@ fn empty(outbox: &Outbox) {
 /// One small append to an outbox, and its way out.
 #[divan::bench]
 fn outbox_append(bencher: Bencher) {
-    let (outbox, block, mut pressed) = (Outbox::new(1 << 20), Arc::new(vec![b'x'; 160]), false);
+    let (outbox, block, mut pressed) = (Outbox::new(1 << 20), Encoded::new(vec![b'x'; 160]), false);
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
-        if outbox.push_block(black_box(&block), 1, &mut pressed) == Push::Flush {
+        if outbox.push(black_box(&block), 1, &mut pressed) == Push::Flush {
             empty(&outbox);
         }
     });

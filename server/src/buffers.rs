@@ -7,6 +7,8 @@ pub const READ: usize = 64 << 10;
 /// Unread bytes of a connection up to which they are copied in front of the next read; a longer
 /// unit is collected in a buffer of its own.
 pub const HEAD: usize = 4 << 10;
+/// Bytes asked of a socket at once for a long unit.
+pub const LARGE_READ: usize = 256 << 10;
 /// Spare buffers kept by a thread, and the size up to which one is worth keeping. A guess: one
 /// batch touches few receivers with small blocks, and large blocks are shared instead.
 const SPARES: usize = 64;

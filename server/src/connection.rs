@@ -1,7 +1,7 @@
 //! The connection handler: one task for each client, which reads its socket and runs its session,
 //! and serves the receivers of what it said. An idle connection is a suspended read and no buffer.
 
-use crate::buffers::{self, HEAD, READ};
+use crate::buffers::{self, HEAD, LARGE_READ, READ};
 use crate::clock::Now;
 use crate::hub::{Batch, Client, Hub};
 use crate::rt::{self, Socket};
@@ -149,14 +149,15 @@ impl Connection {
                 (result, buffer[used..filled].to_vec())
             })
         } else {
-            // A long unit is collected where it is, so that it is not copied with each read.
+            // A long unit is collected where it is, so that it is not copied with each read; the
+            // buffer is kept while more long units follow.
             let mut buffer = std::mem::take(&mut self.unread);
-            buffer.resize(had + READ, 0);
-            let result = socket.get_ref().read(&mut buffer[had..]);
-            buffer.truncate(had + *result.as_ref().unwrap_or(&0));
+            let result = socket.get_ref().take(LARGE_READ as u64).read_to_end(&mut buffer);
+            let result = if buffer.len() > had { Ok(buffer.len() - had) } else { result };
             let used = self.run_commands(batch, &buffer, had);
-            if used > 0 {
-                buffer = buffer[used..].to_vec();
+            buffer.drain(..used);
+            if buffer.len() <= HEAD {
+                buffer.shrink_to_fit();
             }
             (result, buffer)
         };

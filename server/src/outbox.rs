@@ -15,6 +15,43 @@ pub type Block = Arc<Vec<u8>>;
 /// begins to cost more than the reference count of a block and a second slice to write.
 pub const SHARE_FROM: usize = 1 << 10;
 
+/// Encoded messages on their way to their receivers.
+#[derive(Debug)]
+pub enum Encoded {
+    /// Few bytes: each receiver gets a copy.
+    Small(Vec<u8>),
+    /// A block that is queued by reference where it comes first.
+    Shared(Block),
+}
+
+impl Encoded {
+    /// Decides by the length.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        if bytes.len() < SHARE_FROM {
+            Encoded::Small(bytes)
+        } else {
+            Encoded::Shared(Arc::new(bytes))
+        }
+    }
+
+    /// The bytes.
+    #[inline]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Encoded::Small(bytes) => bytes,
+            Encoded::Shared(block) => block,
+        }
+    }
+
+    /// The buffer back, unless a receiver still holds the block.
+    pub fn into_buffer(self) -> Option<Vec<u8>> {
+        match self {
+            Encoded::Small(bytes) => Some(bytes),
+            Encoded::Shared(block) => Arc::try_unwrap(block).ok(),
+        }
+    }
+}
+
 /// What became of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Push {
@@ -107,16 +144,18 @@ impl Outbox {
         Outbox { queue: Mutex::new(queue), max }
     }
 
-    /// Queues a block of encoded messages. `pressed` is set when the queue is more than half full.
-    pub fn push_block(&self, block: &Block, messages: u64, pressed: &mut bool) -> Push {
+    /// Queues encoded messages. `pressed` is set when the queue is more than half full.
+    #[inline]
+    pub fn push(&self, encoded: &Encoded, messages: u64, pressed: &mut bool) -> Push {
         let mut queue = self.queue.lock();
-        let push = queue.admit(block.len(), self.max, pressed);
+        let push = queue.admit(encoded.bytes().len(), self.max, pressed);
         if matches!(push, Push::Queued | Push::Flush) {
             queue.messages += messages;
-            if queue.lead.is_none() && queue.tail.is_empty() && block.len() >= SHARE_FROM {
-                queue.lead = Some(block.clone());
-            } else {
-                queue.append(block);
+            match encoded {
+                Encoded::Shared(block) if queue.lead.is_none() && queue.tail.is_empty() => {
+                    queue.lead = Some(block.clone());
+                }
+                _ => queue.append(encoded.bytes()),
             }
         }
         push
@@ -252,8 +291,8 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn block(bytes: usize) -> Block {
-        Arc::new(vec![b'x'; bytes])
+    fn block(bytes: usize) -> Encoded {
+        Encoded::new(vec![b'x'; bytes])
     }
 
     fn next(outbox: &Outbox, spent: Chunk) -> Option<Chunk> {
@@ -270,10 +309,10 @@ mod tests {
     #[test]
     fn one_writer_at_a_time_and_order_is_kept() {
         let (outbox, mut pressed) = (Outbox::new(100_000), false);
-        assert_eq!(outbox.push_block(&block(SHARE_FROM), 1, &mut pressed), Push::Flush);
+        assert_eq!(outbox.push(&block(SHARE_FROM), 1, &mut pressed), Push::Flush);
         assert_eq!(outbox.push_with(1, |out| out.extend(b"own")), Push::Queued);
         let mut chunk = next(&outbox, Chunk::default()).expect("something to write");
-        assert_eq!(outbox.push_block(&block(3), 2, &mut pressed), Push::Queued);
+        assert_eq!(outbox.push(&block(3), 2, &mut pressed), Push::Queued);
         assert_eq!(text(&chunk), [vec![b'x'; SHARE_FROM], b"own".to_vec()].concat());
         chunk.written = SHARE_FROM + 1;
         assert_eq!(text(&chunk), b"wn");
@@ -287,13 +326,13 @@ mod tests {
     #[test]
     fn the_bound_counts_what_is_in_flight_and_is_told_once() {
         let (outbox, mut pressed) = (Outbox::new(10_000), false);
-        outbox.push_block(&block(4_000), 1, &mut pressed);
+        outbox.push(&block(4_000), 1, &mut pressed);
         let chunk = next(&outbox, Chunk::default()).expect("something to write");
         assert!(!pressed);
-        outbox.push_block(&block(4_000), 1, &mut pressed);
+        outbox.push(&block(4_000), 1, &mut pressed);
         assert!(pressed);
-        assert_eq!(outbox.push_block(&block(4_000), 1, &mut pressed), Push::Overflow);
-        assert_eq!(outbox.push_block(&block(1), 1, &mut pressed), Push::Closed);
+        assert_eq!(outbox.push(&block(4_000), 1, &mut pressed), Push::Overflow);
+        assert_eq!(outbox.push(&block(1), 1, &mut pressed), Push::Closed);
         assert_eq!(outbox.close(true, |out| out.extend(b"bye")), Push::Queued);
         let chunk = next(&outbox, chunk).expect("the last words");
         assert_eq!(text(&chunk), b"bye");

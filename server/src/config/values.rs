@@ -139,7 +139,7 @@ pub fn nearest<'a>(wrong: &str, words: impl Iterator<Item = &'a str>) -> Option<
 /// A size in the largest unit that tells it exactly.
 pub fn show_bytes(bytes: &usize) -> String {
     let units = [(1usize << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.iter().find(|(unit, _)| *bytes > 0 && bytes % unit == 0) {
+    match units.iter().find(|(unit, _)| *bytes > 0 && bytes.is_multiple_of(*unit)) {
         Some((unit, name)) => format!("{}{name}", bytes / unit),
         None => bytes.to_string(),
     }

@@ -3,7 +3,7 @@
 
 use super::client::Client;
 use crate::clock::{Now, Stamp};
-use crate::outbox::{Block, Push};
+use crate::outbox::{Encoded, Push};
 use std::sync::Arc;
 
 /// Work after which a batch ends and others have their turn, though there is more to do. A guess at
@@ -65,10 +65,10 @@ impl Batch {
         matches!(push, Push::Queued | Push::Flush)
     }
 
-    /// Queues a block to a client; whether it was queued.
+    /// Queues encoded messages to a client; whether they were queued.
     #[inline]
-    pub fn deliver(&mut self, client: &Arc<Client>, block: &Block, messages: u64) -> bool {
-        let push = client.outbox.push_block(block, messages, &mut self.pressed);
+    pub fn deliver(&mut self, client: &Arc<Client>, encoded: &Encoded, messages: u64) -> bool {
+        let push = client.outbox.push(encoded, messages, &mut self.pressed);
         self.work += STEP;
         self.pushed(client, push)
     }
@@ -85,20 +85,20 @@ impl Batch {
         self.pushed(client, push)
     }
 
-    /// A block, made in the buffer of the last one where nobody holds that any more.
-    pub fn block(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Block {
+    /// Encoded messages, made in the buffer of the last ones where nobody holds that any more.
+    #[inline]
+    pub fn encode(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Encoded {
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
         write(&mut bytes);
-        Arc::new(bytes)
+        Encoded::new(bytes)
     }
 
-    /// Gives a block back after all receivers have it.
-    pub fn reuse(&mut self, block: Block) {
-        if let Ok(bytes) = Arc::try_unwrap(block) {
-            if bytes.capacity() <= SPARE_CAPACITY {
-                self.spare = bytes;
-            }
+    /// Gives the buffer back after all receivers have what is in it.
+    #[inline]
+    pub fn reuse(&mut self, encoded: Encoded) {
+        if let Some(bytes) = encoded.into_buffer().filter(|b| b.capacity() <= SPARE_CAPACITY) {
+            self.spare = bytes;
         }
     }
 

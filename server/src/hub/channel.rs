@@ -9,7 +9,7 @@ use super::client::Client;
 use super::history::{History, Record};
 use super::matcher::{Matcher, PatternNode};
 use super::subscribers::{pick, Share, Subscribers};
-use crate::outbox::Block;
+use crate::outbox::Encoded;
 use hubbub_shared::encoding::{MessageRef, Out, Payload};
 use hubbub_shared::Encoding;
 use indexmap::IndexMap;
@@ -318,9 +318,9 @@ impl FanOut<'_, '_> {
         !self.publisher.echo && self.publisher.client.is_some_and(|p| p.key == client.key)
     }
 
-    fn encode(&mut self, encoding: Encoding, via: Option<&str>, range: std::ops::Range<usize>) -> Block {
+    fn encode(&mut self, encoding: Encoding, via: Option<&str>, range: std::ops::Range<usize>) -> Encoded {
         let (head, items) = (self.head, self.items);
-        self.batch.block(|out| {
+        self.batch.encode(|out| {
             for (n, item) in items.iter().enumerate().take(range.end).skip(range.start) {
                 let message = MessageRef {
                     seq: head.seq + n as u64,
@@ -349,7 +349,7 @@ impl FanOut<'_, '_> {
                 continue;
             }
             // Made for the first who needs it: of overlapping patterns most have nobody left.
-            let mut block: Option<Block> = None;
+            let mut block: Option<Encoded> = None;
             for client in lane.values() {
                 if self.is_left_out(client) || !first(client) {
                     self.batch.worked(PASSED_OVER);

@@ -17,7 +17,7 @@ fn round(hub: &Hub, n: usize) {
     clients[1].ask("ping").ok();
     clients[1].ask(&format!("publish churn.{n} hi")).ok();
     clients[2].ask(&format!("msg churn-{n}-1 hi")).ok();
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         for mut client in clients {
             client.say("close");
             while client.socket().line_or_end().is_some() {}
