@@ -280,7 +280,7 @@ impl<'a> Publisher<'a> {
             Err(e @ Error::Refused(_)) => return self.or_all_before(Err(e.into())).await,
             Err(e) => return Err(self.so_far(e.into())),
         }
-        if self.sent % CHECK_EVERY == 0 {
+        if self.sent.is_multiple_of(CHECK_EVERY) {
             self.check()?;
             self.progress.tick(self.sent);
         }
