@@ -8,7 +8,7 @@ use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher};
 use hubbub_shared::command::{Command, Value};
 use hubbub_shared::encoding::{json, scan, Decoder, Head, Misread, Out, Payload, Step};
 use hubbub_shared::limits::{GREETING_DELAY, MAX_HEADERS, MAX_MISSED_HEARTBEATS};
-use hubbub_shared::names::{channel_str, ClientName};
+use hubbub_shared::names::{channel_str, is_hubs_own, is_inbox, ClientName};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::{Encoding, Op};
 use std::borrow::Cow;
@@ -107,11 +107,12 @@ impl Session {
         let undecided = self.decoder.encoding().is_none();
         let (mut used, mut run) = (0, Run::default());
         while !self.ended && !batch.is_long() {
-            match self.decoder.step(&unread[used..], &hub.limits) {
+            let step = self.decoder.step(&unread[used..], &hub.limits);
+            self.decide_encoding(undecided);
+            match step {
                 Step::More => break,
                 Step::Unit(unit, length) => {
                     used += length;
-                    self.decide_encoding(undecided);
                     let encoding = self.client.encoding();
                     if let Some(payload) = self.head.payload(encoding, unit) {
                         self.publish_again(payload, &mut run, hub, batch);
@@ -145,14 +146,12 @@ impl Session {
                     }
                 }
                 Step::Broken(refusal) => {
-                    self.decide_encoding(undecided);
                     self.flush_run(&mut run, hub, batch);
                     self.refuse(None, &refusal, hub, batch);
                     self.end(Farewell::Sent(refusal, 0), hub, batch);
                 }
             }
         }
-        self.decide_encoding(undecided);
         self.flush_run(&mut run, hub, batch);
         used
     }
@@ -322,7 +321,7 @@ impl Session {
         if let Some(last) = self.last_channel.as_ref().filter(|c| *c.name == *bare) {
             return Ok(last.clone());
         }
-        if bare.starts_with('$') && !bare.starts_with("$inbox.") {
+        if is_hubs_own(bare) && !is_inbox(bare) {
             channel_str(name)?;
             let message =
                 "channels that start with $ belong to the hub; only $inbox channels may be published to";

@@ -117,11 +117,16 @@ impl ChannelName {
     pub fn parse(text: &str) -> Result<Self, Refusal> {
         channel_str(text).map(|s| ChannelName(s.into()))
     }
+}
 
-    /// Whether the channel belongs to the hub (`$sys…`, `$inbox…`).
-    pub fn is_hubs_own(&self) -> bool {
-        self.0.starts_with('$')
-    }
+/// Whether a channel belongs to the hub: `$sys…`, `$inbox…`.
+pub fn is_hubs_own(channel: &str) -> bool {
+    channel.starts_with('$')
+}
+
+/// Whether a channel is in some client's inbox.
+pub fn is_inbox(channel: &str) -> bool {
+    channel.starts_with("$inbox.")
 }
 
 /// Checks a literal channel name without keeping it: the hot path's form of [`ChannelName::parse`].
@@ -152,7 +157,7 @@ impl Pattern {
     /// Whether the pattern covers a channel. A leading wildcard does not cover the hub's own
     /// channels (`$…`): whoever wants those names them.
     pub fn matches(&self, channel: &str) -> bool {
-        if channel.starts_with('$') && !self.0.starts_with('$') {
+        if is_hubs_own(channel) && !is_hubs_own(&self.0) {
             return false;
         }
         let mut tokens = channel.split('.');

@@ -7,7 +7,7 @@ use crate::hub::{Channel, Hub, Topic};
 use hubbub_shared::command::Command;
 use hubbub_shared::encoding::json;
 use hubbub_shared::limits::{MAX_LIST_ROWS, MAX_NAME_BYTES};
-use hubbub_shared::names::{channel_str, quote, ClientName, Pattern};
+use hubbub_shared::names::{channel_str, is_hubs_own, is_inbox, quote, ClientName, Pattern};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::reply::{
     ChannelInfo, ChannelsReply, ClientsReply, HistoryReply, MessageInfo, Reply, SubscribedReply, TopicReply,
@@ -22,7 +22,7 @@ pub(super) fn channels(call: Call<'_>, command: &Command<'_>) -> Result<Outcome>
     let pattern = command.text("match")?.map(|p| Pattern::parse(&p)).transpose()?;
     let (channels, truncated) = call.hub.channels.list(MAX_LIST_ROWS, |name| match &pattern {
         Some(pattern) => pattern.matches(name),
-        None => !name.starts_with('$'),
+        None => !is_hubs_own(name),
     });
     let mut rows = Rows::new(call.hub, MAX_LIST_ROWS);
     let mut looked_at = call.hub.channels.count();
@@ -49,7 +49,7 @@ pub(super) fn channels(call: Call<'_>, command: &Command<'_>) -> Result<Outcome>
 /// The channel's name, if clients may shape it.
 fn own_channel<'a>(name: &'a str, what: &str) -> Result<&'a str> {
     let name = channel_str(name)?;
-    if name.starts_with('$') {
+    if is_hubs_own(name) {
         let message = format!("channels that start with $ belong to the hub; you cannot {what} them");
         return Err(Refusal::new(Code::NotAllowed, message));
     }
@@ -66,14 +66,8 @@ pub(super) fn create(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
 
 fn keep(call: &Call<'_>, name: &str, text: Option<String>) -> Result<bool> {
     let Call { hub, session, batch } = call;
-    loop {
-        let channel = hub.channels.open(name, batch.now)?;
-        let topic =
-            text.clone().map(|text| Topic { text, by: session.name.to_string(), at_ms: batch.now.unix_ms });
-        if let Ok(is_new) = channel.keep(topic) {
-            return Ok(is_new);
-        }
-    }
+    let topic = text.map(|text| Topic { text, by: session.name.to_string(), at_ms: batch.now.unix_ms });
+    hub.channels.keep(name, topic.as_ref(), batch.now)
 }
 
 fn existing(hub: &Hub, name: &str) -> Result<Arc<Channel>> {
@@ -227,7 +221,7 @@ pub(super) fn history(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
     let limit = command.number("limit")?.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let since = since(command, call.batch.now.unix_ms)?;
     let name = command.required("channel")?;
-    if name.starts_with("$inbox.") {
+    if is_inbox(&name) {
         return Err(Refusal::new(Code::NotAllowed, "inboxes have no history"));
     }
     let channel = existing(hub, &name)?;

@@ -6,7 +6,7 @@ use crate::hub::{seconds, Client};
 use hubbub_shared::command::Command;
 use hubbub_shared::encoding::{Direct, Out};
 use hubbub_shared::limits::{DEFAULT_LIST_ROWS, MAX_HEARTBEAT_S, MAX_LIST_ROWS};
-use hubbub_shared::names::{quote, ClientName};
+use hubbub_shared::names::{is_hubs_own, quote, ClientName};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::reply::{
     ClientInfo, ClientsReply, ConnectedReply, HelloReply, IpReply, MsgReply, NameReply, Reply, TextReply,
@@ -78,7 +78,7 @@ fn take_name(call: &mut Call<'_>, name: ClientName) -> Result<()> {
     let old = std::mem::replace(&mut session.name, name);
     let mut told: Vec<Arc<Client>> = Vec::new();
     for subscription in session.client.subscriptions() {
-        if told.len() >= MAX_TOLD || subscription.pattern.as_str().starts_with('$') {
+        if told.len() >= MAX_TOLD || is_hubs_own(subscription.pattern.as_str()) {
             continue;
         }
         if let Some(channel) = subscription.pattern.to_channel().and_then(|c| hub.channels.find(c.as_str())) {

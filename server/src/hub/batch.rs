@@ -1,5 +1,5 @@
 //! What one batch of commands leaves to be done when it ends: who has something to be written, who
-//! did not keep up. Receivers are served once a batch, whatever many messages it held for them.
+//! did not keep up. Receivers are noted once, however many messages the batch held for them.
 
 use super::client::Client;
 use crate::clock::{Now, Stamp};
@@ -12,7 +12,7 @@ const MAX_WORK: usize = 256 << 10;
 /// Work of queueing to one receiver, or of one small reply, beside its bytes.
 const STEP: usize = 256;
 
-/// Spare block buffers that are kept for the next block, and the size worth keeping.
+/// The largest buffer that is worth keeping for what is encoded next. A guess.
 const SPARE_CAPACITY: usize = 1 << 20;
 
 /// The work of one batch.
@@ -109,7 +109,7 @@ impl Batch {
 
     /// Clients that have something to be written.
     pub fn into_dirty(self) -> Vec<Arc<Client>> {
-        debug_assert!(self.overflowed.is_empty(), "a batch is settled before it is flushed");
+        debug_assert!(self.overflowed.is_empty(), "a batch is settled before it is handed over");
         self.dirty
     }
 }

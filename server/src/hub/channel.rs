@@ -11,6 +11,7 @@ use super::matcher::{Matcher, PatternNode};
 use super::subscribers::{pick, Share, Subscribers};
 use crate::outbox::Encoded;
 use hubbub_shared::encoding::{MessageRef, Out, Payload};
+use hubbub_shared::names::is_inbox;
 use hubbub_shared::Encoding;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
@@ -173,7 +174,8 @@ impl Channel {
     }
 
     /// Removes a subscriber. Returns whether the channel is of no use to anybody any more: never
-    /// published to, created or described, and without subscribers; it is dead then.
+    /// published to (or an inbox), created or described, and without subscribers. It is dead then,
+    /// and its last count is noted.
     pub fn unsubscribe(&self, client: &Client, group: Option<&Arc<str>>, last_seq: &AtomicU64) -> bool {
         let mut state = self.state.lock();
         if let Some(subscribers) = state.subscribers.as_mut() {
@@ -182,7 +184,7 @@ impl Channel {
                 state.subscribers = None;
             }
         }
-        let transient = state.seq == self.base || self.name.starts_with("$inbox.");
+        let transient = state.seq == self.base || is_inbox(&self.name);
         if transient && state.is_idle() {
             last_seq.fetch_max(state.seq, Ordering::AcqRel);
             state.dead = true;

@@ -2,13 +2,13 @@
 //! many channels or too much is remembered.
 
 use super::batch::Batch;
-use super::channel::{Channel, Dead, Item, Keep, Published, Publisher};
+use super::channel::{Channel, Dead, Item, Keep, Published, Publisher, Topic};
 use super::client::{Client, Subscription};
 use super::matcher::Matcher;
 use crate::clock::Now;
 use dashmap::DashMap;
 use hubbub_shared::limits::Limits;
-use hubbub_shared::names::{channel_str, Pattern};
+use hubbub_shared::names::{channel_str, is_inbox, Pattern};
 use hubbub_shared::refusal::{Code, Refusal};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -102,8 +102,7 @@ impl ChannelManager {
         origin: &str,
         batch: &mut Batch,
     ) -> Result<Published, Refusal> {
-        let keep =
-            if channel.name.starts_with("$inbox.") { Keep { messages: 0, bytes: 0 } } else { self.keep };
+        let keep = if is_inbox(&channel.name) { Keep { messages: 0, bytes: 0 } } else { self.keep };
         let mut channel = channel.clone();
         loop {
             match channel.publish(publisher, items, origin, &self.matcher, keep, batch) {
@@ -117,6 +116,17 @@ impl ChannelManager {
                     return Ok(published);
                 }
                 Err(Dead) => channel = self.reopen(&channel, batch.now)?,
+            }
+        }
+    }
+
+    /// Keeps a channel for good, with a topic where one is given; whether that changed anything.
+    pub fn keep(&self, name: &str, topic: Option<&Topic>, now: Now) -> Result<bool, Refusal> {
+        let mut channel = self.open(name, now)?;
+        loop {
+            match channel.keep(topic.cloned()) {
+                Ok(changed) => return Ok(changed),
+                Err(Dead) => channel = self.reopen(&channel, now)?,
             }
         }
     }
@@ -226,7 +236,7 @@ impl ChannelManager {
 
     /// Where the last counts of channels of a kind are noted.
     fn last_seq(&self, name: &str) -> &AtomicU64 {
-        if name.starts_with("$inbox.") {
+        if is_inbox(name) {
             &self.last_inbox_seq
         } else {
             &self.last_seq

@@ -3,7 +3,7 @@
 
 use super::client::Client;
 use super::subscribers::Subscribers;
-use hubbub_shared::names::Pattern;
+use hubbub_shared::names::{is_hubs_own, Pattern};
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,7 +83,7 @@ impl Matcher {
         let tree = self.tree.read();
         let version = self.version();
         let mut found = Vec::new();
-        tree.collect(Some(channel), !channel.starts_with('$'), &mut found);
+        tree.collect(Some(channel), !is_hubs_own(channel), &mut found);
         (version, found)
     }
 }

@@ -12,7 +12,7 @@ use crate::hub::{Batch, Client, Hub};
 use hdrhistogram::Histogram;
 use hubbub_shared::encoding::{Out, Payload};
 use hubbub_shared::limits::{MAX_SERVICES_PER_CLIENT, MAX_SHORT_TEXT};
-use hubbub_shared::names::channel_str;
+use hubbub_shared::names::{channel_str, is_hubs_own};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::reply::ServiceInfo;
 use ledger::{Ledger, Open};
@@ -355,7 +355,7 @@ fn check_name(name: &str) -> Result<&str, Refusal> {
     let name = channel_str(name).map_err(|refusal| {
         Refusal::new(refusal.code, format!("{}; service names follow the same rules", refusal.message))
     })?;
-    if name.starts_with('$') {
+    if is_hubs_own(name) {
         return Err(Refusal::new(Code::NotAllowed, "names that start with $ belong to the hub"));
     }
     Ok(name)
