@@ -3,9 +3,10 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{black_box, Bencher};
+use hubbub_server::block::{Block, Encoded};
 use hubbub_server::clock::Now;
 use hubbub_server::hub::{Batch, ChannelManager, Client, ClientManager, Item, Publisher};
-use hubbub_server::outbox::{Encoded, Next, Outbox, Push};
+use hubbub_server::outbox::{Next, Outbox, Push};
 use hubbub_shared::encoding::{Decoder, Encoding, Head, MessageRef, Out, Payload, Step};
 use hubbub_shared::limits::Limits;
 use hubbub_shared::names::Pattern;
@@ -113,7 +114,8 @@ fn empty(outbox: &Outbox) {
 /// One small append to an outbox, and its way out.
 #[divan::bench]
 fn outbox_append(bencher: Bencher) {
-    let (outbox, block, mut pressed) = (Outbox::new(1 << 20), Encoded::new(vec![b'x'; 160]), false);
+    let (outbox, block, mut pressed) =
+        (Outbox::new(1 << 20), Encoded::new(Block::from(vec![b'x'; 160])), false);
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
         if outbox.push(black_box(&block), 1, &mut pressed) == Push::Flush {
             empty(&outbox);
@@ -150,7 +152,7 @@ impl World {
     fn publish(&self, channel: &str, count: usize) {
         let mut batch = Batch::new(self.now);
         let channel = self.channels.open(channel, self.now).expect("a channel");
-        let publisher = Publisher { client: None, name: "bob", echo: true };
+        let publisher = Publisher { client: None, name: "bob", echo: true, received: None };
         let item = || Item { payload: Payload::Text(PAYLOAD), headers: None, reply: None, id: None };
         let items: Vec<_> = (0..count).map(|_| item()).collect();
         let published = self.channels.publish(&channel, &publisher, &items, "alpha-3f2a9c", &mut batch);

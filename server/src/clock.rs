@@ -1,6 +1,7 @@
 //! The one place that reads the clocks. A read batch reads them once; everything below takes the
 //! [`Now`] that it was handed, so that tests choose the time.
 
+use arrayvec::ArrayString;
 use std::cell::Cell;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -29,11 +30,12 @@ impl Now {
 
 /// A moment as text: `2026-05-01T09:30:00.123Z`.
 #[derive(Clone, Copy)]
-pub struct Stamp([u8; 24]);
+pub struct Stamp(ArrayString<24>);
 
 thread_local! {
-    /// The last second that was formatted: chrono is asked once a second, not once a message.
-    static SECOND: Cell<(i64, [u8; 24])> = const { Cell::new((i64::MIN, [0; 24])) };
+    /// The last second that was formatted, up to its point: chrono is asked once a second, not once a
+    /// batch.
+    static SECOND: Cell<(i64, ArrayString<24>)> = const { Cell::new((i64::MIN, ArrayString::new_const())) };
 }
 
 impl Stamp {
@@ -43,21 +45,21 @@ impl Stamp {
         let (cached, mut text) = SECOND.get();
         if cached != second {
             let when = chrono::DateTime::from_timestamp(second, 0).unwrap_or_default();
-            let formatted = when.format("%Y-%m-%dT%H:%M:%S.000Z").to_string();
-            if let Ok(formatted) = formatted.as_bytes().try_into() {
-                text = formatted;
-                SECOND.set((second, text));
-            }
+            let formatted = when.format("%Y-%m-%dT%H:%M:%S.").to_string();
+            // Nothing that a clock shows before the year 10,000 is longer.
+            text = ArrayString::from(&formatted).unwrap_or_default();
+            SECOND.set((second, text));
         }
-        for (place, digit) in [(20, ms / 100), (21, ms / 10 % 10), (22, ms % 10)] {
-            text[place] = b'0' + digit as u8;
+        for digit in [ms / 100, ms / 10 % 10, ms % 10] {
+            let _ = text.try_push(char::from(b'0' + digit as u8));
         }
+        let _ = text.try_push('Z');
         Stamp(text)
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 }
 

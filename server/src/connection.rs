@@ -1,11 +1,11 @@
 //! The connection handler: one task for each client, which reads its socket and runs its session,
 //! and serves the receivers of what it said. An idle connection is a suspended read and no buffer.
 
-use crate::buffers::{self, HEAD, LARGE_READ, READ};
+use crate::buffers::{self, Received, HEAD, LARGE_READ, READ};
 use crate::clock::Now;
 use crate::hub::{Batch, Client, Hub};
 use crate::rt::{self, Socket};
-use crate::session::Session;
+use crate::session::{Input, Session};
 use crate::writer::{hand_over, Turn};
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read};
@@ -131,9 +131,9 @@ impl Connection {
 
     /// The commands that were read before others had their turn.
     fn go_on(&mut self, batch: &mut Batch) -> Progress {
-        let unread = std::mem::take(&mut self.unread);
-        let used = self.session.handle(&self.hub, batch, &unread);
-        self.unread = unread[used..].to_vec();
+        let received = Received::new(std::mem::take(&mut self.unread));
+        let used = self.session.handle(&self.hub, batch, Input::Own(&received));
+        self.keep_unread(received.into_rest(used));
         Progress::Going
     }
 
@@ -145,7 +145,7 @@ impl Connection {
                 buffer[..had].copy_from_slice(&self.unread);
                 let result = socket.get_ref().read(&mut buffer[had..]);
                 let filled = had + *result.as_ref().unwrap_or(&0);
-                let used = self.run_commands(batch, &buffer[..filled], had);
+                let used = self.run_commands(batch, Input::Lent(&buffer[..filled]), filled - had);
                 (result, buffer[used..filled].to_vec())
             })
         } else {
@@ -154,14 +154,12 @@ impl Connection {
             let mut buffer = std::mem::take(&mut self.unread);
             let result = socket.get_ref().take(LARGE_READ as u64).read_to_end(&mut buffer);
             let result = if buffer.len() > had { Ok(buffer.len() - had) } else { result };
-            let used = self.run_commands(batch, &buffer, had);
-            buffer.drain(..used);
-            if buffer.len() <= HEAD {
-                buffer.shrink_to_fit();
-            }
-            (result, buffer)
+            let read = buffer.len() - had;
+            let received = Received::new(buffer);
+            let used = self.run_commands(batch, Input::Own(&received), read);
+            (result, received.into_rest(used))
         };
-        self.unread = unread;
+        self.keep_unread(unread);
         *read_bytes = *result.as_ref().unwrap_or(&0);
         match result {
             Ok(0) => Progress::Ended(CLOSED_BY_CLIENT),
@@ -172,12 +170,20 @@ impl Connection {
         }
     }
 
-    fn run_commands(&mut self, batch: &mut Batch, unread: &[u8], had: usize) -> usize {
-        if unread.len() == had {
+    fn run_commands(&mut self, batch: &mut Batch, input: Input<'_>, read: usize) -> usize {
+        if read == 0 {
             return 0;
         }
-        self.hub.counters.bytes_in.add((unread.len() - had) as u64);
-        self.session.handle(&self.hub, batch, unread)
+        self.hub.counters.bytes_in.add(read as u64);
+        self.session.handle(&self.hub, batch, input)
+    }
+
+    /// Keeps the beginning of a unit; a large buffer only for a long one.
+    fn keep_unread(&mut self, mut unread: Vec<u8>) {
+        if unread.len() <= HEAD {
+            unread.shrink_to_fit();
+        }
+        self.unread = unread;
     }
 
     /// The client will say no more. What it asked for and waits for is still sent to it.
@@ -243,6 +249,6 @@ mod tests {
             size_of::<F>()
         }
         let (task, client) = (future_size(Connection::serve), size_of::<Client>());
-        assert!(task <= 480 && client <= 320, "the task has {task} bytes, the client {client}");
+        assert!(task <= 480 && client <= 336, "the task has {task} bytes, the client {client}");
     }
 }

@@ -3,7 +3,8 @@
 
 #![allow(rustdoc::private_intra_doc_links)] // whoever reads these documents reads the code
 
-mod buffers;
+pub mod block;
+pub mod buffers;
 pub mod clock;
 mod commands;
 pub mod config;

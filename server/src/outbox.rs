@@ -4,53 +4,19 @@
 //! At any time at most one writer is under way: whoever is told [`Push::Flush`] writes, or hands
 //! over to someone who will, until [`Outbox::next`] has nothing more.
 
+use crate::block::{Block, Encoded};
 use crate::buffers;
 use parking_lot::Mutex;
+use smallvec::SmallVec;
+use std::io::IoSlice;
 use std::sync::Arc;
 
-/// Encoded messages that several receivers share.
-pub type Block = Arc<Vec<u8>>;
+/// Blocks from this size are queued by reference also behind bytes of the client's own, which become a
+/// block for that. A guess, as [`crate::block::SHARE_FROM`].
+const SEAL_FROM: usize = 16 << 10;
 
-/// Blocks from this size are queued by reference, smaller ones copied. A guess: about where a copy
-/// begins to cost more than the reference count of a block and a second slice to write.
-pub const SHARE_FROM: usize = 1 << 10;
-
-/// Encoded messages on their way to their receivers.
-#[derive(Debug)]
-pub enum Encoded {
-    /// Few bytes: each receiver gets a copy.
-    Small(Vec<u8>),
-    /// A block that is queued by reference where it comes first.
-    Shared(Block),
-}
-
-impl Encoded {
-    /// Decides by the length.
-    pub fn new(bytes: Vec<u8>) -> Self {
-        if bytes.len() < SHARE_FROM {
-            Encoded::Small(bytes)
-        } else {
-            Encoded::Shared(Arc::new(bytes))
-        }
-    }
-
-    /// The bytes.
-    #[inline]
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Encoded::Small(bytes) => bytes,
-            Encoded::Shared(block) => block,
-        }
-    }
-
-    /// The buffer back, unless a receiver still holds the block.
-    pub fn into_buffer(self) -> Option<Vec<u8>> {
-        match self {
-            Encoded::Small(bytes) => Some(bytes),
-            Encoded::Shared(block) => Arc::try_unwrap(block).ok(),
-        }
-    }
-}
+/// Slices of one write. The system takes 1,024; a guess at what fills a socket.
+pub const MAX_SLICES: usize = 64;
 
 /// What became of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,28 +39,53 @@ enum Writer {
     Busy,
 }
 
-/// What is to be written next: a shared block, then bytes of the client's own.
+/// Shared blocks, of which nearly always there are few.
+type Blocks = SmallVec<[Arc<Block>; 2]>;
+
+/// What is to be written next: shared blocks, then bytes of the client's own.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    /// The shared block, and how much of it is written.
-    pub lead: Option<Block>,
-    /// What follows the block.
-    pub tail: Vec<u8>,
-    /// Bytes of both that are written.
-    pub written: usize,
+    blocks: Blocks,
+    /// Blocks that are written.
+    done: usize,
+    tail: Vec<u8>,
+    /// Bytes that are written of the first block that is not done, or of the tail.
+    written: usize,
+    left: usize,
 }
 
 impl Chunk {
     /// Bytes not yet written.
     pub fn left(&self) -> usize {
-        self.lead.as_ref().map_or(0, |b| b.len()) + self.tail.len() - self.written
+        self.left
     }
 
-    /// What is not yet written, as two slices.
-    pub fn slices(&self) -> [&[u8]; 2] {
-        let lead: &[u8] = self.lead.as_ref().map_or(&[], |b| b.as_slice());
-        let in_lead = self.written.min(lead.len());
-        [&lead[in_lead..], &self.tail[self.written - in_lead..]]
+    /// The beginning of what is not yet written, and how many bytes those are.
+    pub fn slices(&self) -> (SmallVec<[IoSlice<'_>; 4]>, usize) {
+        let (mut slices, mut length, mut skip) = (SmallVec::new(), 0, self.written);
+        let blocks = self.blocks[self.done..].iter().flat_map(|block| block.slices());
+        for slice in blocks.chain([self.tail.as_slice()]) {
+            let skipped = skip.min(slice.len());
+            skip -= skipped;
+            if skipped < slice.len() {
+                slices.push(IoSlice::new(&slice[skipped..]));
+                length += slice.len() - skipped;
+            }
+            if slices.len() == MAX_SLICES {
+                break;
+            }
+        }
+        (slices, length)
+    }
+
+    /// Takes note of bytes that were written.
+    pub fn wrote(&mut self, bytes: usize) {
+        self.left -= bytes;
+        self.written += bytes;
+        while let Some(block) = self.blocks.get(self.done).filter(|block| block.len() <= self.written) {
+            self.written -= block.len();
+            self.done += 1;
+        }
     }
 }
 
@@ -111,8 +102,11 @@ pub enum Next {
 
 #[derive(Debug)]
 struct Queue {
-    lead: Option<Block>,
+    blocks: Blocks,
+    /// What follows the blocks.
     tail: Vec<u8>,
+    /// Bytes of both.
+    length: usize,
     /// Bytes that a writer holds.
     in_flight: usize,
     writer: Writer,
@@ -133,8 +127,9 @@ impl Outbox {
     /// An empty queue that holds `max` bytes.
     pub fn new(max: usize) -> Self {
         let queue = Queue {
-            lead: None,
+            blocks: Blocks::new(),
             tail: Vec::new(),
+            length: 0,
             in_flight: 0,
             writer: Writer::Idle,
             open: true,
@@ -148,30 +143,36 @@ impl Outbox {
     #[inline]
     pub fn push(&self, encoded: &Encoded, messages: u64, pressed: &mut bool) -> Push {
         let mut queue = self.queue.lock();
-        let push = queue.admit(encoded.bytes().len(), self.max, pressed);
-        if matches!(push, Push::Queued | Push::Flush) {
-            queue.messages += messages;
-            match encoded {
-                Encoded::Shared(block) if queue.lead.is_none() && queue.tail.is_empty() => {
-                    queue.lead = Some(block.clone());
-                }
-                _ => queue.append(encoded.bytes()),
-            }
+        if !queue.open {
+            return Push::Closed;
         }
-        push
+        let total = queue.length + queue.in_flight + encoded.len();
+        if total > self.max {
+            return queue.overflow();
+        }
+        *pressed |= total > self.max / 2;
+        queue.messages += messages;
+        queue.length += encoded.len();
+        match encoded {
+            Encoded::Shared(block) if queue.tail.is_empty() || block.len() >= SEAL_FROM => {
+                queue.seal();
+                queue.blocks.push(block.clone());
+            }
+            _ => encoded.append_to(queue.own()),
+        }
+        queue.schedule()
     }
 
-    /// Queues bytes that a closure appends. `messages` counts what of it are messages.
-    pub fn push_with(&self, messages: u64, write: impl FnOnce(&mut Vec<u8>)) -> Push {
+    /// Queues bytes that a closure appends. `messages` counts what of it are messages; `pressed` is set
+    /// when the queue is more than half full.
+    #[inline]
+    pub fn push_with(&self, messages: u64, pressed: &mut bool, write: impl FnOnce(&mut Vec<u8>)) -> Push {
         let mut queue = self.queue.lock();
         if !queue.open {
             return Push::Closed;
         }
-        if queue.tail.capacity() == 0 {
-            queue.tail = buffers::take();
-        }
         let before = queue.tail.len();
-        write(&mut queue.tail);
+        write(queue.own());
         let added = queue.tail.len() - before;
         if added == 0 {
             if before == 0 {
@@ -179,11 +180,14 @@ impl Outbox {
             }
             return Push::Queued;
         }
-        if queue.len() > self.max {
+        let total = queue.length + queue.in_flight + added;
+        if total > self.max {
             queue.tail.truncate(before);
             return queue.overflow();
         }
+        *pressed |= total > self.max / 2;
         queue.messages += messages;
+        queue.length += added;
         queue.schedule()
     }
 
@@ -192,11 +196,12 @@ impl Outbox {
     pub fn close(&self, drop_queued: bool, last: impl FnOnce(&mut Vec<u8>)) -> Push {
         let mut queue = self.queue.lock();
         if drop_queued {
-            queue.lead = None;
-            queue.tail = Vec::new();
+            queue.empty();
         }
         queue.open = false;
+        let before = queue.tail.len();
         last(&mut queue.tail);
+        queue.length += queue.tail.len() - before;
         queue.schedule()
     }
 
@@ -207,21 +212,20 @@ impl Outbox {
             buffers::give(spent.tail);
         }
         let mut queue = self.queue.lock();
-        if queue.lead.is_none() && queue.tail.is_empty() {
+        if queue.length == 0 {
             queue.in_flight = 0;
             queue.writer = Writer::Idle;
             return if queue.open { Next::Nothing } else { Next::Ended };
         }
-        let chunk = Chunk { lead: queue.lead.take(), tail: std::mem::take(&mut queue.tail), written: 0 };
-        queue.in_flight = chunk.left();
-        Next::Chunk(chunk)
+        let (blocks, tail) = (std::mem::take(&mut queue.blocks), std::mem::take(&mut queue.tail));
+        queue.in_flight = std::mem::take(&mut queue.length);
+        Next::Chunk(Chunk { blocks, done: 0, tail, written: 0, left: queue.in_flight })
     }
 
     /// The writer's connection is broken: everything is dropped, and nothing more is taken.
     pub fn fail(&self) {
         let mut queue = self.queue.lock();
-        queue.lead = None;
-        queue.tail = Vec::new();
+        queue.empty();
         queue.in_flight = 0;
         queue.open = false;
         queue.writer = Writer::Idle;
@@ -245,27 +249,12 @@ impl Outbox {
     /// Bytes queued and not known to be written.
     #[cfg(test)]
     pub fn queued(&self) -> usize {
-        self.queue.lock().len()
+        let queue = self.queue.lock();
+        queue.length + queue.in_flight
     }
 }
 
 impl Queue {
-    fn len(&self) -> usize {
-        self.lead.as_ref().map_or(0, |b| b.len()) + self.tail.len() + self.in_flight
-    }
-
-    fn admit(&mut self, more: usize, max: usize, pressed: &mut bool) -> Push {
-        if !self.open {
-            return Push::Closed;
-        }
-        let total = self.len() + more;
-        if total > max {
-            return self.overflow();
-        }
-        *pressed |= total > max / 2;
-        self.schedule()
-    }
-
     fn overflow(&mut self) -> Push {
         self.open = false;
         self.overflowed = true;
@@ -279,20 +268,36 @@ impl Queue {
         }
     }
 
-    fn append(&mut self, bytes: &[u8]) {
+    /// Where bytes of the client's own go.
+    #[inline]
+    fn own(&mut self) -> &mut Vec<u8> {
         if self.tail.capacity() == 0 {
             self.tail = buffers::take();
         }
-        self.tail.extend_from_slice(bytes);
+        &mut self.tail
+    }
+
+    /// Makes a block of the bytes of the client's own, so that another may follow.
+    fn seal(&mut self) {
+        if !self.tail.is_empty() {
+            self.blocks.push(Arc::new(Block::from(std::mem::take(&mut self.tail))));
+        }
+    }
+
+    fn empty(&mut self) {
+        self.blocks = Blocks::new();
+        self.tail = Vec::new();
+        self.length = 0;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::SHARE_FROM;
 
     fn block(bytes: usize) -> Encoded {
-        Encoded::new(vec![b'x'; bytes])
+        Encoded::new(Block::from(vec![b'x'; bytes]))
     }
 
     fn next(outbox: &Outbox, spent: Chunk) -> Option<Chunk> {
@@ -303,24 +308,24 @@ mod tests {
     }
 
     fn text(chunk: &Chunk) -> Vec<u8> {
-        chunk.slices().concat()
+        chunk.slices().0.iter().flat_map(|slice| slice.to_vec()).collect()
     }
 
     #[test]
     fn one_writer_at_a_time_and_order_is_kept() {
         let (outbox, mut pressed) = (Outbox::new(100_000), false);
         assert_eq!(outbox.push(&block(SHARE_FROM), 1, &mut pressed), Push::Flush);
-        assert_eq!(outbox.push_with(1, |out| out.extend(b"own")), Push::Queued);
+        assert_eq!(outbox.push_with(1, &mut pressed, |out| out.extend(b"own")), Push::Queued);
         let mut chunk = next(&outbox, Chunk::default()).expect("something to write");
         assert_eq!(outbox.push(&block(3), 2, &mut pressed), Push::Queued);
         assert_eq!(text(&chunk), [vec![b'x'; SHARE_FROM], b"own".to_vec()].concat());
-        chunk.written = SHARE_FROM + 1;
+        chunk.wrote(SHARE_FROM + 1);
         assert_eq!(text(&chunk), b"wn");
         let chunk = next(&outbox, chunk).expect("what came meanwhile");
         assert_eq!(text(&chunk), b"xxx");
         assert!(next(&outbox, chunk).is_none());
         assert_eq!((outbox.messages(), outbox.queued(), pressed), (4, 0, false));
-        assert_eq!(outbox.push_with(0, |out| out.push(b'a')), Push::Flush);
+        assert_eq!(outbox.push_with(0, &mut pressed, |out| out.push(b'a')), Push::Flush);
     }
 
     #[test]
@@ -341,10 +346,36 @@ mod tests {
     }
 
     #[test]
+    fn large_blocks_are_queued_by_reference_wherever_they_come() {
+        let (outbox, mut pressed) = (Outbox::new(1 << 20), false);
+        outbox.push(&block(SHARE_FROM), 1, &mut pressed);
+        outbox.push(&block(SHARE_FROM), 1, &mut pressed);
+        outbox.push_with(0, &mut pressed, |out| out.extend(b"own"));
+        outbox.push(&block(SHARE_FROM), 1, &mut pressed);
+        outbox.push(&block(SEAL_FROM), 1, &mut pressed);
+        outbox.push_with(0, &mut pressed, |out| out.extend(b"more"));
+        let mut chunk = next(&outbox, Chunk::default()).expect("something to write");
+        let lengths: Vec<_> = chunk.slices().0.iter().map(|slice| slice.len()).collect();
+        assert_eq!(lengths, [SHARE_FROM, SHARE_FROM, 3 + SHARE_FROM, SEAL_FROM, 4]);
+        // However the writes are cut, all of it is written once and in order.
+        let (whole, mut written) = (text(&chunk), Vec::new());
+        for step in (1..).map(|n| n * 777) {
+            let now: Vec<u8> = text(&chunk).into_iter().take(step).collect();
+            chunk.wrote(now.len());
+            written.extend(now);
+            assert_eq!(chunk.left(), whole.len() - written.len());
+            if chunk.left() == 0 {
+                break;
+            }
+        }
+        assert!(written == whole && next(&outbox, chunk).is_none());
+    }
+
+    #[test]
     fn a_reply_that_is_nothing_schedules_nothing() {
-        let outbox = Outbox::new(10);
-        assert_eq!(outbox.push_with(0, |_| {}), Push::Queued);
-        assert_eq!(outbox.push_with(0, |out| out.extend([0; 11])), Push::Overflow);
+        let (outbox, mut pressed) = (Outbox::new(10), false);
+        assert_eq!(outbox.push_with(0, &mut pressed, |_| {}), Push::Queued);
+        assert_eq!(outbox.push_with(0, &mut pressed, |out| out.extend([0; 11])), Push::Overflow);
         assert_eq!(outbox.queued(), 0);
     }
 }

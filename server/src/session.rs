@@ -2,6 +2,7 @@
 //! (greeting, idle limit, heartbeat). Without I/O: the connection handler feeds it bytes and
 //! moments, and it leaves in the batch what is to be written.
 
+use crate::buffers::Received;
 use crate::clock::Now;
 use crate::commands::{self, Outcome};
 use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher};
@@ -54,11 +55,37 @@ pub struct Session {
     ended: bool,
 }
 
+/// The bytes that a connection has for its session.
+#[derive(Clone, Copy)]
+pub enum Input<'a> {
+    /// In a buffer that is lent.
+    Lent(&'a [u8]),
+    /// In a buffer of the connection's own, parts of which may be kept.
+    Own(&'a Received),
+}
+
+impl<'a> Input<'a> {
+    fn unread(self) -> &'a [u8] {
+        match self {
+            Input::Lent(bytes) => bytes,
+            Input::Own(received) => received.bytes(),
+        }
+    }
+
+    fn received(self) -> Option<&'a Received> {
+        match self {
+            Input::Lent(_) => None,
+            Input::Own(received) => Some(received),
+        }
+    }
+}
+
 /// Consecutive publishes to one channel: they are counted, encoded and queued together.
 #[derive(Default)]
 struct Run<'b> {
     channel: Option<Arc<Channel>>,
     items: Vec<Item<'b>>,
+    received: Option<&'b Received>,
 }
 
 /// Work of a refusal beside its bytes, in the batch's measure.
@@ -98,14 +125,16 @@ impl Session {
 
     /// Reads what is unread, runs the commands in it, and returns how many bytes were used. It stops
     /// before the end when the batch has become long, or the client does not read the replies.
-    pub fn handle(&mut self, hub: &Hub, batch: &mut Batch, unread: &[u8]) -> usize {
+    pub fn handle(&mut self, hub: &Hub, batch: &mut Batch, input: Input<'_>) -> usize {
+        let unread = input.unread();
         self.last_sign = batch.now.instant;
         self.missed = 0;
         if self.phase == Phase::Silent && !unread.is_empty() {
             self.phase = Phase::Waiting;
         }
         let undecided = self.decoder.encoding().is_none();
-        let (mut used, mut run) = (0, Run::default());
+        let mut used = 0;
+        let mut run = Run { received: input.received(), ..Run::default() };
         while !self.ended && !batch.is_long() {
             let step = self.decoder.step(&unread[used..], &hub.limits);
             self.decide_encoding(undecided);
@@ -114,8 +143,7 @@ impl Session {
                 Step::Unit(unit, length) => {
                     used += length;
                     let encoding = self.client.encoding();
-                    if let Some(payload) = self.head.payload(encoding, unit) {
-                        self.publish_again(payload, &mut run, hub, batch);
+                    if self.publish_again(encoding, unit, &mut run, hub, batch) {
                         continue;
                     }
                     // Who does not read the replies gets no more of them.
@@ -234,6 +262,7 @@ impl Session {
 
     fn command(&mut self, command: &Command<'_>, hub: &Hub, batch: &mut Batch) {
         self.phase = Phase::Ready;
+        hub.count(batch);
         let call = commands::Call { hub, session: self, batch };
         match commands::run(call, command) {
             Ok(Outcome::Reply(reply)) => {
@@ -299,16 +328,44 @@ impl Session {
         Ok(())
     }
 
-    /// Adds one more publish of the kind that came last.
+    /// Adds a publish that looks like the last one, perhaps to another channel; whether it does.
     #[inline]
-    fn publish_again<'b>(&mut self, payload: Payload<'b>, run: &mut Run<'b>, hub: &Hub, batch: &mut Batch) {
-        let Some(channel) = &self.last_channel else { return };
-        if run.channel.as_ref().is_none_or(|c| !Arc::ptr_eq(c, channel)) {
-            let channel = channel.clone();
-            self.flush_run(run, hub, batch);
-            run.channel = Some(channel);
-        }
+    fn publish_again<'b>(
+        &mut self,
+        encoding: Encoding,
+        unit: &'b [u8],
+        run: &mut Run<'b>,
+        hub: &Hub,
+        batch: &mut Batch,
+    ) -> bool {
+        let payload = if let Some(payload) = self.head.payload(encoding, unit) {
+            let Some(channel) = &self.last_channel else { return false };
+            if run.channel.as_ref().is_none_or(|c| !Arc::ptr_eq(c, channel)) {
+                let channel = channel.clone();
+                self.flush_run(run, hub, batch);
+                run.channel = Some(channel);
+            }
+            payload
+        } else if let Some((name, payload)) = self.head.name_and_payload(encoding, unit) {
+            match &run.channel {
+                // From its second publish on it is the channel that is remembered.
+                Some(channel) if *channel.name == *name => {
+                    self.head.rename(name);
+                    self.last_channel = Some(channel.clone());
+                }
+                _ => {
+                    let found = Some(name).filter(|name| !name.starts_with(['$', '#']));
+                    let Some(channel) = found.and_then(|name| hub.channels.find(name)) else { return false };
+                    self.flush_run(run, hub, batch);
+                    run.channel = Some(channel);
+                }
+            }
+            payload
+        } else {
+            return false;
+        };
         run.items.push(Item { payload, headers: None, reply: None, id: None });
+        true
     }
 
     fn channel_to_publish(
@@ -338,10 +395,17 @@ impl Session {
         if run.items.is_empty() {
             return;
         }
-        let publisher = Publisher { client: Some(&self.client), name: self.name.as_str(), echo: self.echo };
+        let publisher = Publisher {
+            client: Some(&self.client),
+            name: self.name.as_str(),
+            echo: self.echo,
+            received: run.received,
+        };
         let result = hub.publish(&channel, &publisher, &run.items, batch);
         let count = run.items.len() as u64;
-        self.client.messages_in.fetch_add(count, Ordering::Relaxed);
+        // Nobody else adds to it.
+        let before = self.client.messages_in.load(Ordering::Relaxed);
+        self.client.messages_in.store(before + count, Ordering::Relaxed);
         match result {
             Ok(published) => {
                 let silent = match self.client.encoding() {

@@ -10,7 +10,7 @@ use futures::task::AtomicWaker;
 use hubbub_shared::refusal::{Code, Refusal};
 use parking_lot::Mutex;
 use std::future::poll_fn;
-use std::io::{ErrorKind, IoSlice, Write};
+use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -187,18 +187,19 @@ fn close_stalled(hub: &Arc<Hub>, client: &Arc<Client>, refusal: Refusal) {
 fn write_now(hub: &Hub, client: &Client, chunk: &mut Chunk) -> Written {
     let Some(socket) = client.socket() else { return Written::Broken };
     while chunk.left() > 0 {
-        let [lead, tail] = chunk.slices();
-        let result = match (lead, tail) {
-            ([], one) | (one, []) => socket.get_ref().write(one),
-            (lead, tail) => socket.get_ref().write_vectored(&[IoSlice::new(lead), IoSlice::new(tail)]),
+        let (slices, offered) = chunk.slices();
+        let result = match slices.as_slice() {
+            [one] => socket.get_ref().write(one),
+            several => socket.get_ref().write_vectored(several),
         };
+        drop(slices);
         match result {
             Ok(0) => return Written::Broken,
             Ok(n) => {
-                chunk.written += n;
+                chunk.wrote(n);
                 hub.counters.bytes_out.add(n as u64);
                 // A short write says that the socket's buffer is full.
-                if chunk.left() > 0 {
+                if n < offered {
                     return Written::Blocked;
                 }
             }

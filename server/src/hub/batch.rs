@@ -2,8 +2,9 @@
 //! did not keep up. Receivers are noted once, however many messages the batch held for them.
 
 use super::client::Client;
+use crate::block::{Block, Encoded};
 use crate::clock::{Now, Stamp};
-use crate::outbox::{Encoded, Push};
+use crate::outbox::Push;
 use std::sync::Arc;
 
 /// Work after which a batch ends and others have their turn, though there is more to do. A guess at
@@ -28,6 +29,10 @@ pub struct Batch {
     dirty: Vec<Arc<Client>>,
     overflowed: Vec<Arc<Client>>,
     spare: Vec<u8>,
+    /// Messages that clients published, not yet counted in `stats`.
+    pub messages_in: u64,
+    /// Messages that were queued, not yet counted in `stats`.
+    pub messages_out: u64,
 }
 
 impl Batch {
@@ -41,6 +46,8 @@ impl Batch {
             dirty: Vec::new(),
             overflowed: Vec::new(),
             spare: Vec::new(),
+            messages_in: 0,
+            messages_out: 0,
         }
     }
 
@@ -74,9 +81,10 @@ impl Batch {
     }
 
     /// Queues what a closure appends; whether it was queued.
+    #[inline]
     pub fn write(&mut self, client: &Arc<Client>, messages: u64, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let mut length = 0;
-        let push = client.outbox.push_with(messages, |out| {
+        let push = client.outbox.push_with(messages, &mut self.pressed, |out| {
             let before = out.len();
             write(out);
             length = out.len() - before;
@@ -85,13 +93,12 @@ impl Batch {
         self.pushed(client, push)
     }
 
-    /// Encoded messages, made in the buffer of the last ones where nobody holds that any more.
+    /// An empty block, in the buffer of the last one where nobody holds that any more.
     #[inline]
-    pub fn encode(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Encoded {
+    pub fn block(&mut self) -> Block {
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
-        write(&mut bytes);
-        Encoded::new(bytes)
+        Block::from(bytes)
     }
 
     /// Gives the buffer back after all receivers have what is in it.

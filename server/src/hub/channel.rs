@@ -9,7 +9,8 @@ use super::client::Client;
 use super::history::{History, Record};
 use super::matcher::{Matcher, PatternNode};
 use super::subscribers::{pick, Share, Subscribers};
-use crate::outbox::Encoded;
+use crate::block::Encoded;
+use crate::buffers::Received;
 use hubbub_shared::encoding::{MessageRef, Out, Payload};
 use hubbub_shared::names::is_inbox;
 use hubbub_shared::Encoding;
@@ -17,6 +18,7 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -83,6 +85,8 @@ pub struct Publisher<'a> {
     pub name: &'a str,
     /// Whether it receives its own messages.
     pub echo: bool,
+    /// What the payloads are parts of, where large ones may be kept by reference.
+    pub received: Option<&'a Received>,
 }
 
 /// How much of the past is kept.
@@ -159,7 +163,7 @@ impl Channel {
             fan_out.overlapping(exact, nodes);
         }
         let receivers = fan_out.receivers;
-        let history_grew = state.remember(publisher.name, items, keep, batch.now.unix_ms);
+        let history_grew = state.remember(publisher, items, keep, batch.now.unix_ms);
         Ok(Published { first_seq, receivers, history_grew })
     }
 
@@ -295,14 +299,30 @@ impl State {
     }
 
     /// Returns by how many bytes the memory grew.
-    fn remember(&mut self, from: &str, items: &[Item<'_>], keep: Keep, at_ms: i64) -> isize {
+    fn remember(&mut self, publisher: &Publisher<'_>, items: &[Item<'_>], keep: Keep, at_ms: i64) -> isize {
         let before = self.history.memory();
         for item in &items[items.len().saturating_sub(keep.messages)..] {
             let Item { payload, headers, .. } = *item;
-            let record = Record { at_ms, from, payload, headers, reply: item.reply.as_deref() };
-            self.history.push(&record, keep.messages, keep.bytes);
+            let (Payload::Text(text) | Payload::Json(text)) = payload;
+            let shared = publisher.received.and_then(|received| received.share(text));
+            let record =
+                Record { at_ms, from: publisher.name, payload, headers, reply: item.reply.as_deref() };
+            self.history.push(&record, shared, keep.messages, keep.bytes);
         }
         self.history.memory() as isize - before as isize
+    }
+}
+
+/// The n-th message of a run.
+#[inline]
+fn message<'a>(first: &MessageRef<'a>, n: usize, item: &'a Item<'_>, via: Option<&'a str>) -> MessageRef<'a> {
+    MessageRef {
+        seq: first.seq + n as u64,
+        payload: item.payload,
+        headers: item.headers,
+        reply: item.reply.as_deref(),
+        via,
+        ..*first
     }
 }
 
@@ -320,21 +340,36 @@ impl FanOut<'_, '_> {
         !self.publisher.echo && self.publisher.client.is_some_and(|p| p.key == client.key)
     }
 
-    fn encode(&mut self, encoding: Encoding, via: Option<&str>, range: std::ops::Range<usize>) -> Encoded {
-        let (head, items) = (self.head, self.items);
-        self.batch.encode(|out| {
-            for (n, item) in items.iter().enumerate().take(range.end).skip(range.start) {
-                let message = MessageRef {
-                    seq: head.seq + n as u64,
-                    payload: item.payload,
-                    headers: item.headers,
-                    reply: item.reply.as_deref(),
-                    via,
-                    ..head
-                };
-                encoding.push(&Out::Message(message), out);
+    /// Encodes some of the messages; large payloads by reference, where they are written as they came.
+    fn encode(&mut self, encoding: Encoding, via: Option<&str>, range: Range<usize>) -> Encoded {
+        let mut block = self.batch.block();
+        for n in range {
+            let message = message(&self.head, n, &self.items[n], via);
+            let verbatim = self.publisher.received.and_then(|received| {
+                let payload = encoding.verbatim(message.payload)?;
+                Some((payload, received.share(payload)?))
+            });
+            match verbatim {
+                Some((payload, shared)) => {
+                    let at = encoding.push_around(&message, payload, block.out());
+                    block.insert(at, shared.bytes);
+                }
+                None => encoding.push(&Out::Message(message), block.out()),
             }
-        })
+        }
+        Encoded::new(block)
+    }
+
+    /// Queues the run to its only receiver of a lane, encoded where it is queued.
+    fn deliver_alone(&mut self, client: &Arc<Client>, via: Option<&str>) {
+        let encoding = client.encoding();
+        let (head, items) = (self.head, self.items);
+        let queued = self.batch.write(client, items.len() as u64, |out| {
+            for (n, item) in items.iter().enumerate() {
+                encoding.push(&Out::Message(message(&head, n, item, via)), out);
+            }
+        });
+        self.receivers += u64::from(queued);
     }
 
     /// Encodes the run once for each encoding that somebody speaks, and queues it to all of them
@@ -347,22 +382,18 @@ impl FanOut<'_, '_> {
     ) {
         for encoding in Encoding::ALL {
             let lane = subscribers.lane(encoding);
-            if lane.is_empty() {
-                continue;
-            }
             // Made for the first who needs it: of overlapping patterns most have nobody left.
             let mut block: Option<Encoded> = None;
             for client in lane.values() {
                 if self.is_left_out(client) || !first(client) {
                     self.batch.worked(PASSED_OVER);
-                    continue;
+                } else if lane.len() == 1 && self.publisher.received.is_none() {
+                    self.deliver_alone(client, via);
+                } else {
+                    let block = block.get_or_insert_with(|| self.encode(encoding, via, 0..self.items.len()));
+                    let queued = self.batch.deliver(client, block, self.items.len() as u64);
+                    self.receivers += u64::from(queued);
                 }
-                if block.is_none() {
-                    block = Some(self.encode(encoding, via, 0..self.items.len()));
-                }
-                let block = block.as_ref().expect("it was made just now");
-                let queued = self.batch.deliver(client, block, self.items.len() as u64);
-                self.receivers += u64::from(queued);
             }
             if let Some(block) = block {
                 self.batch.reuse(block);
@@ -392,6 +423,9 @@ impl FanOut<'_, '_> {
     /// Gives each message to one member of each group. Groups of one name are one group, whatever
     /// pattern their members came by; who receives everything anyway is not given a share.
     fn groups(&mut self, sources: &[(&Subscribers, Option<&str>)]) {
+        if sources.iter().all(|(subscribers, _)| subscribers.groups().is_empty()) {
+            return;
+        }
         let mut by_name: IndexMap<&str, Vec<Share<'_>>, foldhash::fast::RandomState> = IndexMap::default();
         for (subscribers, via) in sources {
             for group in subscribers.groups() {

@@ -158,7 +158,7 @@ impl Hub {
         let Ok(channel) = self.channels.open(channel, batch.now) else { return };
         let data = data.to_string();
         let item = Item { payload: Payload::Json(&data), headers: None, reply: None, id: None };
-        let publisher = Publisher { client: None, name: self.name(), echo: true };
+        let publisher = Publisher { client: None, name: self.name(), echo: true, received: None };
         // It can fail only where there is no room for the channel, and then nobody is subscribed.
         let _ = self.publish(&channel, &publisher, &[item], batch);
     }
@@ -173,10 +173,16 @@ impl Hub {
     ) -> Result<Published, Refusal> {
         let published = self.channels.publish(channel, publisher, items, self.origin(), batch)?;
         if publisher.client.is_some() {
-            self.counters.messages_in.add(items.len() as u64);
+            batch.messages_in += items.len() as u64;
         }
-        self.counters.messages_out.add(published.receivers * items.len() as u64);
+        batch.messages_out += published.receivers * items.len() as u64;
         Ok(published)
+    }
+
+    /// Counts what was published in the batch so far.
+    pub fn count(&self, batch: &mut Batch) {
+        self.counters.messages_in.add(std::mem::take(&mut batch.messages_in));
+        self.counters.messages_out.add(std::mem::take(&mut batch.messages_out));
     }
 
     /// Tells a client something that it did not ask for.
@@ -185,12 +191,13 @@ impl Hub {
         batch.write(client, messages, |out| client.encoding().push(what, out))
     }
 
-    /// Closes everyone who did not keep up in this batch; to be called before it is flushed.
+    /// Counts what was published, and closes everyone who did not keep up in this batch; to be called
+    /// before it is handed over.
     pub fn settle(&self, batch: &mut Batch) {
         loop {
             let overflowed = batch.take_overflowed();
             if overflowed.is_empty() {
-                return;
+                return self.count(batch);
             }
             for client in overflowed {
                 let message = format!("more than {} bytes waited to be read by you", self.limits.max_queue);

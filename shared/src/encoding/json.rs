@@ -141,7 +141,7 @@ pub fn push_payload(payload: Payload<'_>, out: &mut Vec<u8>) {
     match payload {
         Payload::Text(text) => push_json_string(text, out),
         // In valid JSON a line break is white space between tokens; only frames hold any.
-        Payload::Json(raw) if memchr::memchr(b'\n', raw.as_bytes()).is_some() => {
+        Payload::Json(raw) if !raw.starts_with('"') && has_line_feed(raw) => {
             out.extend_from_slice(compact(raw).as_bytes());
         }
         Payload::Json(raw) => out.extend_from_slice(raw.as_bytes()),
@@ -150,17 +150,39 @@ pub fn push_payload(payload: Payload<'_>, out: &mut Vec<u8>) {
 
 /// Appends the object of a channel's message.
 pub fn push_message(message: &MessageRef<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(br#"{"event":"message","channel":""#);
-    push_message_body(message, out);
+    push_before_payload(message, out);
+    push_payload(message.payload, out);
+    push_after_payload(message, out);
 }
 
 /// The object of a remembered message: the event without its first key.
 pub fn push_remembered(message: &MessageRef<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"{"channel":""#);
-    push_message_body(message, out);
+    push_keys(message, out);
+    push_payload(message.payload, out);
+    push_after_payload(message, out);
 }
 
-fn push_message_body(message: &MessageRef<'_>, out: &mut Vec<u8>) {
+/// A payload as [`push_payload`] writes it, where that is what it is.
+pub fn verbatim(payload: Payload<'_>) -> Option<&str> {
+    match payload {
+        // No string holds a line feed as it is.
+        Payload::Json(raw) if raw.starts_with('"') || !has_line_feed(raw) => Some(raw),
+        _ => None,
+    }
+}
+
+fn has_line_feed(raw: &str) -> bool {
+    memchr::memchr(b'\n', raw.as_bytes()).is_some()
+}
+
+/// What stands before the payload in [`push_message`].
+pub(super) fn push_before_payload(message: &MessageRef<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"event":"message","channel":""#);
+    push_keys(message, out);
+}
+
+fn push_keys(message: &MessageRef<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(message.channel.as_bytes());
     out.extend_from_slice(br#"","from":""#);
     out.extend_from_slice(message.from.as_bytes());
@@ -171,7 +193,10 @@ fn push_message_body(message: &MessageRef<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#"","at":""#);
     out.extend_from_slice(message.at.as_bytes());
     out.extend_from_slice(br#"","data":"#);
-    push_payload(message.payload, out);
+}
+
+/// What stands behind the payload in [`push_message`].
+pub(super) fn push_after_payload(message: &MessageRef<'_>, out: &mut Vec<u8>) {
     if let Some(via) = message.via {
         out.extend_from_slice(br#","via":""#);
         out.extend_from_slice(via.as_bytes());

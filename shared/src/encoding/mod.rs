@@ -142,13 +142,47 @@ impl Encoding {
                 let at = out.len();
                 out.extend_from_slice(&[0; 4]);
                 if push_json(what, out) {
-                    let length = u32::try_from(out.len() - at - 4).expect("nothing the hub says has 4 GiB");
-                    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+                    set_frame_length(out, at, 0);
                 } else {
                     out.truncate(at);
                 }
             }
         }
+    }
+
+    /// The payload as a message carries it in this encoding, where those are bytes of the payload as it
+    /// came: [`Encoding::push_around`] then writes the rest of the message.
+    pub fn verbatim<'a>(self, payload: Payload<'a>) -> Option<&'a str> {
+        match self {
+            Encoding::Text => text::verbatim(payload),
+            Encoding::Json | Encoding::Frame => json::verbatim(payload),
+        }
+    }
+
+    /// Appends a message without its payload, and returns where in `out` that belongs.
+    pub fn push_around(self, message: &MessageRef<'_>, payload: &str, out: &mut Vec<u8>) -> usize {
+        let start = out.len();
+        match self {
+            Encoding::Text => text::push_before_payload(message, out),
+            Encoding::Json => json::push_before_payload(message, out),
+            Encoding::Frame => {
+                out.extend_from_slice(&[0; 4]);
+                json::push_before_payload(message, out);
+            }
+        }
+        let at = out.len();
+        match self {
+            Encoding::Text => out.push(b'\n'),
+            Encoding::Json => {
+                json::push_after_payload(message, out);
+                out.push(b'\n');
+            }
+            Encoding::Frame => {
+                json::push_after_payload(message, out);
+                set_frame_length(out, start, payload.len());
+            }
+        }
+        at
     }
 
     /// Reads one unit's command. `None` for a blank line.
@@ -164,6 +198,13 @@ impl Encoding {
             Encoding::Json | Encoding::Frame => Some(json::parse(text)),
         }
     }
+}
+
+/// Fills in the length of the frame that starts at `at` and runs to the end, with bytes that are yet to
+/// be put into it.
+fn set_frame_length(out: &mut [u8], at: usize, missing: usize) {
+    let length = u32::try_from(out.len() - at - 4 + missing).expect("nothing the hub says has 4 GiB");
+    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }
 
 /// Nearly every line shows by its first byte that it is not.
@@ -334,6 +375,32 @@ mod tests {
     }
 
     proptest! {
+        /// What is written around a payload, and the payload in its place, is the message.
+        #[test]
+        fn a_message_is_its_payload_and_what_is_around_it(
+            text in "(\\PC|\n|\x1b){0,20}",
+            json in prop::sample::select(vec!["1", "[1,\n 2]", "[1, 2]", r#""a b""#, r#""a\n""#, "\"\u{7f}\"", "\"ü\""]),
+            is_json in any::<bool>(),
+            more in prop::option::of(Just("x")),
+        ) {
+            let payload = if is_json { Payload::Json(json) } else { Payload::Text(&text) };
+            let message = MessageRef {
+                channel: "ops", from: "bob", seq: 7, origin: "alpha-1", at: "2026", payload,
+                via: more, headers: more.map(|_| r#"{"a":"b"}"#), reply: more,
+            };
+            for encoding in Encoding::ALL {
+                let (mut whole, mut around) = (Vec::new(), Vec::new());
+                encoding.push(&Out::Message(message), &mut whole);
+                if let Some(payload) = encoding.verbatim(payload) {
+                    let at = encoding.push_around(&message, payload, &mut around);
+                    around.splice(at..at, payload.bytes());
+                    prop_assert_eq!(String::from_utf8_lossy(&around), String::from_utf8_lossy(&whole));
+                }
+            }
+            prop_assert_eq!(Encoding::Json.verbatim(Payload::Json("[1, 2]")), Some("[1, 2]"));
+            prop_assert_eq!(Encoding::Text.verbatim(Payload::Json(r#""a b""#)), Some("a b"));
+        }
+
         /// However the bytes are cut, the units are the same.
         #[test]
         fn whole_input_equals_any_chunking(

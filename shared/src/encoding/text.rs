@@ -2,12 +2,13 @@
 //! lines out. Every reply ends in one line that starts with `ok` or `error`; the rows of lists come
 //! before it, indented by two spaces. Whatever others wrote is escaped.
 
-use super::escape::push_shown;
+use super::escape::{is_plain, push_shown};
 use super::{json, Direct, MessageRef, Payload};
 use crate::command::{Command, Kind, Spoken, Value, Verb, MAX_ARGS};
 use crate::names::quote;
 use crate::refusal::{Code, Refusal};
 use crate::reply::{ClientInfo, HelpRow, Reply};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Reads one command line, without its line end. The line is not blank.
@@ -109,15 +110,32 @@ pub fn push_payload(payload: Payload<'_>, out: &mut Vec<u8>) {
     }
 }
 
+/// A payload as [`push_payload`] writes it, where that is a part of what it is.
+pub fn verbatim(payload: Payload<'_>) -> Option<&str> {
+    let shown = match payload {
+        Payload::Text(text) => Cow::Borrowed(text),
+        Payload::Json(raw) => json::string(raw).unwrap_or_else(|| json::compact(raw)),
+    };
+    match shown {
+        Cow::Borrowed(text) if is_plain(text.as_bytes()) => Some(text),
+        _ => None,
+    }
+}
+
 /// Appends the line of a channel's message.
 pub fn push_message(message: &MessageRef<'_>, out: &mut Vec<u8>) {
+    push_before_payload(message, out);
+    push_payload(message.payload, out);
+    out.push(b'\n');
+}
+
+/// What stands before the payload in [`push_message`].
+pub(super) fn push_before_payload(message: &MessageRef<'_>, out: &mut Vec<u8>) {
     out.push(b'[');
     out.extend_from_slice(message.channel.as_bytes());
     out.extend_from_slice(b"] ");
     out.extend_from_slice(message.from.as_bytes());
     out.extend_from_slice(b": ");
-    push_payload(message.payload, out);
-    out.push(b'\n');
 }
 
 /// Appends the line of a direct message.
