@@ -10,12 +10,12 @@ pub const READ: usize = 64 << 10;
 /// unit is collected in a buffer of its own.
 pub const HEAD: usize = 4 << 10;
 /// Bytes asked of a socket at once for a long unit.
-pub const LARGE_READ: usize = 128 << 10;
+pub const LARGE_READ: usize = 256 << 10;
 /// Texts from this size are kept by reference. A guess: copies of less are cheaper than what it takes
 /// to go without them.
-const SHARE_FROM: usize = 16 << 10;
+pub const SHARE_FROM: usize = 16 << 10;
 /// How many times its length a text may keep in memory by being kept by reference.
-const MAX_PINNED: usize = 4;
+const MAX_PINNED: usize = 6;
 /// Bytes of spare buffers kept by a thread, and the size up to which one is worth keeping. A guess:
 /// one turn of some hundred receivers.
 const SPARES: usize = 4 << 20;
@@ -124,7 +124,7 @@ mod tests {
         };
         assert_eq!(share(SHARE_FROM + 10, SHARE_FROM), Some((SHARE_FROM, SHARE_FROM + 10)));
         assert_eq!(share(SHARE_FROM + 10, SHARE_FROM - 1), None);
-        assert_eq!(share(5 * SHARE_FROM, SHARE_FROM), None);
+        assert_eq!(share(7 * SHARE_FROM, SHARE_FROM), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::hub::{Batch, Client, Hub};
 use crate::rt::{self, Socket};
 use crate::session::{Input, Session};
 use crate::writer::{hand_over, Turn};
+use rustix::buffer::spare_capacity;
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
@@ -140,7 +141,7 @@ impl Connection {
     /// One read, and the commands in it.
     fn read(&mut self, socket: &Socket, batch: &mut Batch, read_bytes: &mut usize) -> Progress {
         let had = self.unread.len();
-        let (result, unread) = if had <= HEAD {
+        let (result, unread) = if had <= HEAD && !self.session.sends_long_units {
             buffers::with_read_buffer(|buffer| {
                 buffer[..had].copy_from_slice(&self.unread);
                 let result = socket.get_ref().read(&mut buffer[had..]);
@@ -152,8 +153,8 @@ impl Connection {
             // A long unit is collected where it is, so that it is not copied with each read; the
             // buffer is kept while more long units follow.
             let mut buffer = std::mem::take(&mut self.unread);
-            let result = socket.get_ref().take(LARGE_READ as u64).read_to_end(&mut buffer);
-            let result = if buffer.len() > had { Ok(buffer.len() - had) } else { result };
+            buffer.reserve_exact(LARGE_READ);
+            let result = rustix::io::read(socket, spare_capacity(&mut buffer)).map_err(std::io::Error::from);
             let read = buffer.len() - had;
             let received = Received::new(buffer);
             let used = self.run_commands(batch, Input::Own(&received), read);

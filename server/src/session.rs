@@ -2,7 +2,7 @@
 //! (greeting, idle limit, heartbeat). Without I/O: the connection handler feeds it bytes and
 //! moments, and it leaves in the batch what is to be written.
 
-use crate::buffers::Received;
+use crate::buffers::{Received, SHARE_FROM};
 use crate::clock::Now;
 use crate::commands::{self, Outcome};
 use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher};
@@ -53,6 +53,8 @@ pub struct Session {
     last_channel: Option<Arc<Channel>>,
     head: Head,
     ended: bool,
+    /// Whether the last unit was long enough for parts of it to be kept by reference.
+    pub sends_long_units: bool,
 }
 
 /// The bytes that a connection has for its session.
@@ -115,6 +117,7 @@ impl Session {
             last_channel: None,
             head: Head::default(),
             ended: false,
+            sends_long_units: false,
         }
     }
 
@@ -142,6 +145,7 @@ impl Session {
                 Step::More => break,
                 Step::Unit(unit, length) => {
                     used += length;
+                    self.sends_long_units = length >= SHARE_FROM;
                     let encoding = self.client.encoding();
                     if self.publish_again(encoding, unit, &mut run, hub, batch) {
                         continue;

@@ -43,7 +43,8 @@ pub fn shown(text: &str) -> String {
 /// Whether all bytes are printable ASCII. Written without an early exit, so that it becomes vector
 /// instructions: it runs once over every payload.
 pub fn is_plain(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |plain, &b| plain & (0x20..0x7f).contains(&b))
+    let (least, most) = bytes.iter().fold((u8::MAX, 0), |(least, most), &b| (least.min(b), most.max(b)));
+    least >= 0x20 && most < 0x7f
 }
 
 /// Appends a text as a JSON string, quotes included.
