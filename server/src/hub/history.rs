@@ -113,11 +113,12 @@ impl History {
         self.end
     }
 
-    /// Makes the ring larger by half or more, with the records in one piece.
+    /// Makes the ring larger, with the records in one piece. It is kept close to what it must hold: then
+    /// the next record goes to where the last one was dropped, which is at hand.
     fn grow(&mut self, length: usize) {
         let (first, second) = self.halves();
         let used = first.len() + second.len();
-        let mut ring = Vec::with_capacity(used + used / 2 + length);
+        let mut ring = Vec::with_capacity(used + used / 8 + length);
         ring.extend_from_slice(first);
         ring.extend_from_slice(second);
         ring.resize(ring.capacity(), 0);
