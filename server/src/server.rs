@@ -4,7 +4,7 @@ use crate::clock::Now;
 use crate::config::Config;
 
 use crate::control::{self, PidFile, Serving};
-use crate::hub::{Batch, Hub};
+use crate::hub::{Batch, Hub, SysEvent};
 use crate::listener::Listener;
 use crate::operator::Token;
 use crate::rt;
@@ -14,7 +14,6 @@ use anyhow::Context;
 use async_signal::{Signal, Signals};
 use futures::future::{select, Either};
 use futures::StreamExt;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -55,7 +54,7 @@ async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFi
     let ready_file = RemovedAtEnd(config.ready_file.clone());
 
     let mut batch = Batch::new(started);
-    hub.announce("$sys.server.joined", &json!({"name": hub.name(), "origin": hub.origin()}), &mut batch);
+    hub.announce(&SysEvent::ServerJoined { name: hub.name(), origin: hub.origin() }, &mut batch);
     hand_over(&hub, batch).written(&hub).await;
     log::info!(
         name = hub.name(), addr:% = client_addr, pid = serving.pid, version = env!("CARGO_PKG_VERSION"),

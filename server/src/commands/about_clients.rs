@@ -2,7 +2,7 @@
 
 use super::{done, payload, short_text, Call, Outcome, Result, Rows};
 use crate::clock::Stamp;
-use crate::hub::{seconds, Client};
+use crate::hub::{seconds, Client, SysEvent};
 use hubbub_shared::command::Command;
 use hubbub_shared::encoding::{Direct, Out};
 use hubbub_shared::limits::{DEFAULT_LIST_ROWS, MAX_HEARTBEAT_S, MAX_LIST_ROWS};
@@ -11,7 +11,6 @@ use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::reply::{
     ClientInfo, ClientsReply, ConnectedReply, HelloReply, IpReply, MsgReply, NameReply, Reply, TextReply,
 };
-use serde_json::json;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,8 +90,9 @@ fn take_name(call: &mut Call<'_>, name: ClientName) -> Result<()> {
     for client in told.iter().filter(|c| c.key != session.client.key).take(MAX_TOLD) {
         hub.tell(client, &Out::Notice("rename", &notice), 0, batch);
     }
-    let data = json!({"client_id": session.client.id, "old": old.as_str(), "name": session.name.as_str()});
-    hub.announce("$sys.client.named", &data, batch);
+    let named =
+        SysEvent::ClientNamed { client_id: session.client.id, old: old.as_str(), name: session.name.as_str() };
+    hub.announce(&named, batch);
     Ok(())
 }
 

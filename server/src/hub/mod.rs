@@ -10,6 +10,7 @@ mod counters;
 mod history;
 mod matcher;
 mod subscribers;
+mod sys_event;
 
 pub use batch::Batch;
 pub use channel::{Channel, Item, Published, Publisher, Topic};
@@ -17,6 +18,7 @@ pub use channel_manager::ChannelManager;
 pub use client::{seconds, Client};
 pub use client_manager::ClientManager;
 pub use counters::Counters;
+pub use sys_event::SysEvent;
 
 use crate::clock::Now;
 use crate::operator::Token;
@@ -28,7 +30,6 @@ use hubbub_shared::encoding::{Out, Payload};
 use hubbub_shared::limits::Limits;
 use hubbub_shared::refusal::{Code, Refusal};
 use parking_lot::Mutex;
-use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -106,11 +107,15 @@ impl Hub {
     ) -> Arc<Client> {
         let client = self.clients.open(addr, socket, batch.now);
         self.counters.clients_total.add(1);
-        let data = json!({
-            "client_id": client.id, "name": client.name().as_str(), "ip": addr.ip(), "port": addr.port(),
-            "server": self.name(),
-        });
-        self.announce("$sys.client.opened", &data, batch);
+        let name = client.name();
+        let opened = SysEvent::ClientOpened {
+            client_id: client.id,
+            name: name.as_str(),
+            ip: addr.ip(),
+            port: addr.port(),
+            server: self.name(),
+        };
+        self.announce(&opened, batch);
         client
     }
 
@@ -145,18 +150,24 @@ impl Hub {
             messages_in = info.messages_in, messages_out = info.messages_out;
             "client closed"
         );
-        let data = json!({
-            "client_id": info.client_id, "name": info.name, "ip": info.ip, "port": info.port, "server": info.server,
-            "duration_s": info.duration_s, "reason": info.reason, "messages_in": info.messages_in,
-            "messages_out": info.messages_out,
-        });
-        self.announce("$sys.client.closed", &data, batch);
+        let closed = SysEvent::ClientClosed {
+            client_id: client.id,
+            name: &info.name,
+            ip: client.addr.ip(),
+            port: client.addr.port(),
+            server: &info.server,
+            duration_s: info.duration_s,
+            reason: &reason,
+            messages_in: info.messages_in.unwrap_or_default(),
+            messages_out: info.messages_out.unwrap_or_default(),
+        };
+        self.announce(&closed, batch);
     }
 
     /// Publishes an event of the hub's own.
-    pub fn announce(&self, channel: &str, data: &serde_json::Value, batch: &mut Batch) {
-        let Ok(channel) = self.channels.open(channel, batch.now) else { return };
-        let data = data.to_string();
+    pub fn announce(&self, event: &SysEvent<'_>, batch: &mut Batch) {
+        let Ok(channel) = self.channels.open(event.channel(), batch.now) else { return };
+        let Ok(data) = serde_json::to_string(event) else { return };
         let item = Item { payload: Payload::Json(&data), headers: None, reply: None, id: None };
         let publisher = Publisher { client: None, name: self.name(), echo: true, received: None };
         // It can fail only where there is no room for the channel, and then nobody is subscribed.
@@ -227,8 +238,7 @@ impl Hub {
     pub fn drain(&self, now: Now) -> Batch {
         self.draining.store(true, Ordering::Relaxed);
         let mut batch = Batch::new(now);
-        let data = json!({"name": self.name(), "origin": self.origin()});
-        self.announce("$sys.server.left", &data, &mut batch);
+        self.announce(&SysEvent::ServerLeft { name: self.name(), origin: self.origin() }, &mut batch);
         for client in self.clients.all() {
             let notice = format!("{} is about to stop; come back in a moment", self.name());
             self.tell(&client, &Out::Notice("drain", &notice), 0, &mut batch);
