@@ -90,8 +90,11 @@ fn take_name(call: &mut Call<'_>, name: ClientName) -> Result<()> {
     for client in told.iter().filter(|c| c.key != session.client.key).take(MAX_TOLD) {
         hub.tell(client, &Out::Notice("rename", &notice), 0, batch);
     }
-    let named =
-        SysEvent::ClientNamed { client_id: session.client.id, old: old.as_str(), name: session.name.as_str() };
+    let named = SysEvent::ClientNamed {
+        client_id: session.client.id,
+        old: old.as_str(),
+        name: session.name.as_str(),
+    };
     hub.announce(&named, batch);
     Ok(())
 }
