@@ -23,7 +23,7 @@ use std::time::Duration;
 use values::{bytes, count, duration, one_of, seconds, show_bytes, show_duration, Parsed};
 
 /// File descriptors that are not for clients: listeners, log, files, the runtime's own. Protocol.
-const SPARE_DESCRIPTORS: u64 = 64;
+pub const SPARE_DESCRIPTORS: u64 = 64;
 /// The most clients that are ever expected; stands in where the system has no limit. A guess.
 const MOST_CLIENTS: usize = 1 << 20;
 

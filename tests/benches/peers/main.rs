@@ -122,7 +122,7 @@ fn compare(mut options: Options) -> Result<bool> {
         works.retain(|work| !work.slow);
     }
     ensure!(server::has_two_cores(), "this needs core 0 for the servers and core 1 for the load");
-    server::raise_file_limit(works.iter().map(|w| w.files()).max().unwrap_or(0))?;
+    server::raise_file_limit(works.iter().map(|w| w.files(options.seconds)).max().unwrap_or(0))?;
 
     let mut present = Vec::new();
     let mut missing = Vec::new();

@@ -10,7 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{connect, socket_with, AddressFamily, SocketFlags, SocketType};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 /// Bytes read at once. Larger than any window in flight, so that one receive takes all there is.
@@ -79,6 +79,17 @@ impl Net {
         let (outbox, inbox) = (Vec::new(), Vec::new());
         self.conns.push(Conn { stream, outbox, sent: 0, writable: false, inbox });
         Ok(index)
+    }
+
+    /// Closes a connection; its index stays taken, and its socket until the end.
+    pub fn hang_up(&mut self, index: usize) -> io::Result<()> {
+        let stream = &self.conns[index].stream;
+        epoll::delete(&self.epoll, stream)?;
+        self.readable.retain(|readable| *readable != index);
+        match stream.shutdown(Shutdown::Both) {
+            Err(error) if error.kind() != ErrorKind::NotConnected => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Watches a listener; its connections are accepted by the caller.

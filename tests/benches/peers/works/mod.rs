@@ -2,6 +2,7 @@
 //! once against one fresh server and yields one sample for each of its rows.
 
 mod calls;
+mod churn;
 mod crowd;
 mod latency;
 mod stream;
@@ -55,6 +56,10 @@ pub enum Kind {
     },
     /// One publisher, one subscriber, at a fixed rate.
     Latency,
+    /// The same while so many clients a second come, and as many go.
+    Churn {
+        per_second: u32,
+    },
     /// Many subscribers of one channel.
     Crowd {
         clients: usize,
@@ -162,6 +167,16 @@ pub const WORKS: &[Work] = &[
         ],
         slow: false,
     },
+    Work {
+        key: "churn",
+        kind: Kind::Churn { per_second: 1_000 },
+        rows: rows![
+            "churn-rate" "1,000 clients/s come and go beside 2,000 messages/s" Rate "client",
+            "churn-in-p99" "until such a client is subscribed, p99" Micros "",
+            "churn-latency-p99" "latency of the messages beside them, p99" Micros ""
+        ],
+        slow: false,
+    },
     slow(stream("fan-10000", rows!["fan-10000" "fan-out 1 → 10,000" Rate "delivery"], 1, 1, 10_000, PAYLOAD)),
     stream("chan-10", rows!["chan-10" "1 → 10 channels" Rate "message"], 1, 10, 10, PAYLOAD),
     stream("chan-1e3", rows!["chan-1e3" "1 → 1,000 channels" Rate "message"], 1, 1_000, 10, PAYLOAD),
@@ -191,6 +206,10 @@ pub const WORKS: &[Work] = &[
 /// long together.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How much longer than the others the work lasts in which clients come and go: long enough that as
+/// many go as come.
+const CHURN_SECONDS: f64 = 3.0;
+
 /// Subscriptions of one client at the most: the hub's limit.
 const SUBSCRIPTIONS: usize = 1000;
 
@@ -199,11 +218,13 @@ const SETTING_UP: usize = 100;
 
 impl Work {
     /// Files that the generator or the server has open at the most.
-    pub fn files(&self) -> u64 {
+    pub fn files(&self, seconds: f64) -> u64 {
         let connections = match self.kind {
             Kind::Stream(stream) => stream.publishers + stream.subscribers + stream.wildcards / SUBSCRIPTIONS,
             Kind::Crowd { clients } => clients + 2,
             Kind::Calls { .. } | Kind::Latency => 2,
+            // The generator keeps the sockets of those that are gone.
+            Kind::Churn { per_second } => (per_second as f64 * CHURN_SECONDS * seconds) as usize + 2,
         };
         connections as u64 + 100
     }
@@ -220,6 +241,7 @@ impl Work {
                 None => Ok(None),
             },
             Kind::Latency => bench.latency().map(Some),
+            Kind::Churn { per_second } => bench.churn(per_second).map(Some),
             Kind::Crowd { clients } => bench.crowd(clients).map(Some),
         }
     }
