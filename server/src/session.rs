@@ -2,7 +2,7 @@
 //! (greeting, idle limit, heartbeat). Without I/O: the connection handler feeds it bytes and
 //! moments, and it leaves in the batch what is to be written.
 
-use crate::buffers::{Received, SHARE_FROM};
+use crate::buffers::{Received, LONG_UNIT};
 use crate::clock::Now;
 use crate::commands::{self, Outcome};
 use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher};
@@ -49,7 +49,7 @@ pub struct Session {
     /// When a byte came, or a ping was sent.
     last_sign: Instant,
     decoder: Decoder,
-    /// The channel that it published to last, and how that began.
+    /// The channel that is published to by a unit that begins with the head, where that is known.
     last_channel: Option<Arc<Channel>>,
     head: Head,
     ended: bool,
@@ -145,7 +145,7 @@ impl Session {
                 Step::More => break,
                 Step::Unit(unit, length) => {
                     used += length;
-                    self.sends_long_units = length >= SHARE_FROM;
+                    self.sends_long_units = length >= LONG_UNIT;
                     let encoding = self.client.encoding();
                     if self.publish_again(encoding, unit, &mut run, hub, batch) {
                         continue;
@@ -157,9 +157,11 @@ impl Session {
                     match encoding.parse(unit) {
                         None => {}
                         Some(Ok(command)) if command.verb.op == Op::Publish => {
-                            // The head stands for the channel that was published to last.
                             match self.publish(&command, &mut run, hub, batch) {
-                                Ok(()) => self.head.learn(unit, &command),
+                                Ok(channel) => {
+                                    self.head.learn(unit, &command);
+                                    self.last_channel = Some(channel);
+                                }
                                 Err(refusal) => {
                                     self.head.forget();
                                     self.flush_run(&mut run, hub, batch);
@@ -297,14 +299,14 @@ impl Session {
         hub.tell(&self.client, &Out::Error(id, refusal), 0, batch);
     }
 
-    /// Adds one publish to the run, which is sent on when the channel changes.
+    /// Adds one publish to the run, which is sent on when the channel changes. Returns the channel.
     fn publish<'b>(
         &mut self,
         command: &Command<'b>,
         run: &mut Run<'b>,
         hub: &Hub,
         batch: &mut Batch,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Arc<Channel>, Refusal> {
         self.phase = Phase::Ready;
         let name = match command.values[CHANNEL] {
             Some(Value::Text(name)) => Cow::Borrowed(name),
@@ -324,12 +326,17 @@ impl Session {
             channel_str(reply)?;
         }
         let bare = name.strip_prefix('#').unwrap_or(&name);
-        if run.channel.as_ref().is_none_or(|c| *c.name != *bare) {
-            self.flush_run(run, hub, batch);
-            run.channel = Some(self.channel_to_publish(&name, bare, hub, batch.now)?);
-        }
+        let channel = match run.channel.as_ref().filter(|c| *c.name == *bare) {
+            Some(channel) => channel.clone(),
+            None => {
+                self.flush_run(run, hub, batch);
+                let channel = self.channel_to_publish(&name, bare, hub, batch.now)?;
+                run.channel = Some(channel.clone());
+                channel
+            }
+        };
         run.items.push(Item { payload, headers, reply, id: command.id });
-        Ok(())
+        Ok(channel)
     }
 
     /// Adds a publish that looks like the last one, perhaps to another channel; whether it does.
@@ -342,38 +349,36 @@ impl Session {
         hub: &Hub,
         batch: &mut Batch,
     ) -> bool {
-        let payload = if let Some(payload) = self.head.payload(encoding, unit) {
+        let (payload, channel) = if let Some(payload) = self.head.payload(encoding, unit) {
             let Some(channel) = &self.last_channel else { return false };
-            if run.channel.as_ref().is_none_or(|c| !Arc::ptr_eq(c, channel)) {
-                let channel = channel.clone();
-                self.flush_run(run, hub, batch);
-                run.channel = Some(channel);
-            }
-            payload
-        } else if let Some((name, payload)) = self.head.name_and_payload(encoding, unit) {
-            match &run.channel {
-                // From its second publish on it is the channel that is remembered.
-                Some(channel) if *channel.name == *name => {
-                    self.head.rename(name);
-                    self.last_channel = Some(channel.clone());
-                }
-                _ => {
-                    let found = Some(name).filter(|name| !name.starts_with(['$', '#']));
-                    let Some(channel) = found.and_then(|name| hub.channels.find(name)) else { return false };
-                    self.flush_run(run, hub, batch);
-                    run.channel = Some(channel);
-                }
-            }
-            payload
+            let is_same = run.channel.as_ref().is_some_and(|c| Arc::ptr_eq(c, channel));
+            (payload, (!is_same).then(|| channel.clone()))
         } else {
-            return false;
+            let find = |name: &str| match &run.channel {
+                Some(channel) if *channel.name == *name => Some(None),
+                _ if name.starts_with(['$', '#']) => None,
+                _ => hub.channels.find(name).map(Some),
+            };
+            let Some((payload, channel)) = self.head.payload_elsewhere(encoding, unit, find) else {
+                return false;
+            };
+            // From its second publish on it is the channel that is remembered.
+            if let (None, Some(channel)) = (&channel, &run.channel) {
+                self.head.rename(&channel.name);
+                self.last_channel = Some(channel.clone());
+            }
+            (payload, channel)
         };
+        if let Some(channel) = channel {
+            self.flush_run(run, hub, batch);
+            run.channel = Some(channel);
+        }
         run.items.push(Item { payload, headers: None, reply: None, id: None });
         true
     }
 
     fn channel_to_publish(
-        &mut self,
+        &self,
         name: &str,
         bare: &str,
         hub: &Hub,
@@ -388,9 +393,7 @@ impl Session {
                 "channels that start with $ belong to the hub; only $inbox channels may be published to";
             return Err(Refusal::new(Code::NotAllowed, message));
         }
-        let channel = hub.channels.open(name, now)?;
-        self.last_channel = Some(channel.clone());
-        Ok(channel)
+        hub.channels.open(name, now)
     }
 
     /// Publishes the run, and answers those of its commands that want an answer.
@@ -462,3 +465,6 @@ fn check_headers(raw: &str) -> Result<&str, Refusal> {
     }
     Ok(raw)
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,7 @@ impl Head {
         }
     }
 
-    /// Forgets what it knew: the publish that it was learnt from was refused.
+    /// Forgets what it knew.
     pub fn forget(&mut self) {
         self.bytes.clear();
     }
@@ -69,10 +69,15 @@ impl Head {
         last_payload(encoding, rest)
     }
 
-    /// The payload of a unit that differs only in the channel, and how that is written: a name that a
-    /// channel has is that channel, and any other says nothing about the unit.
+    /// The payload of a unit that differs only in the channel, and what `find` finds by that name. Only
+    /// a name that a channel has may be found: what is written otherwise says nothing about the unit.
     #[inline]
-    pub fn name_and_payload<'a>(&self, encoding: Encoding, unit: &'a [u8]) -> Option<(&'a str, Payload<'a>)> {
+    pub fn payload_elsewhere<'a, T>(
+        &self,
+        encoding: Encoding,
+        unit: &'a [u8],
+        find: impl FnOnce(&'a str) -> Option<T>,
+    ) -> Option<(Payload<'a>, T)> {
         if self.bytes.is_empty() {
             return None;
         }
@@ -82,7 +87,8 @@ impl Head {
         let end = memchr::memchr(*after.first()?, rest.as_bytes())?;
         let (name, rest) = (rest.get(..end)?, rest.get(end + after.len()..)?);
         (unit[before.len() + end..].starts_with(after)).then_some(())?;
-        Some((name, last_payload(encoding, rest)?))
+        let found = find(name)?;
+        Some((last_payload(encoding, rest)?, found))
     }
 }
 
@@ -118,10 +124,10 @@ mod tests {
             let name = command.text("channel").expect("a text").expect("an argument");
             agrees(encoding, second, &name, payload);
         }
-        let any = head.name_and_payload(encoding, second.as_bytes());
         // No channel is named so that the name ends elsewhere, or is written in another way.
-        let any = any.filter(|(name, _)| channel_str(name).is_ok());
-        if let Some((name, payload)) = any {
+        let find = |name| channel_str(name).is_ok().then_some(name);
+        let any = head.payload_elsewhere(encoding, second.as_bytes(), find);
+        if let Some((payload, name)) = any {
             agrees(encoding, second, name, payload);
             head.rename(name);
             assert_eq!(head.payload(encoding, second.as_bytes()), Some(payload));

@@ -284,7 +284,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Bytes of a plain run after which its end is searched for in another way. A guess.
+/// Bytes of a plain run after which its end is searched for in another way; a multiple of 32. A guess.
 const LONG_RUN: usize = 256;
 
 /// The bytes before the first one that ends a plain run of a JSON string: a quote, a backslash or a
