@@ -34,6 +34,14 @@ impl Block {
         self.inserts.push((at, bytes));
     }
 
+    /// For several receivers: what waits in queues does not hold much more memory than it counts.
+    pub fn share(mut self) -> Arc<Block> {
+        if self.bytes.capacity() > 2 * self.bytes.len() {
+            self.bytes.shrink_to_fit();
+        }
+        Arc::new(self)
+    }
+
     /// Bytes in all.
     pub fn len(&self) -> usize {
         self.bytes.len() + self.inserted
@@ -68,7 +76,7 @@ impl Encoded {
         if block.len() < SHARE_FROM && block.inserts.is_empty() {
             Encoded::Small(block.bytes)
         } else {
-            Encoded::Shared(Arc::new(block))
+            Encoded::Shared(block.share())
         }
     }
 

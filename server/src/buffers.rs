@@ -13,9 +13,12 @@ pub const HEAD: usize = 4 << 10;
 pub const LARGE_READ: usize = 256 << 10;
 /// Texts from this size are kept by reference. A guess: copies of less are cheaper than what it takes
 /// to go without them.
-pub const SHARE_FROM: usize = 16 << 10;
+const SHARE_FROM: usize = 16 << 10;
 /// How many times its length a text may keep in memory by being kept by reference.
 const MAX_PINNED: usize = 6;
+/// Units from which a connection's next read goes to a buffer of its own: a text of less could not be
+/// kept by reference.
+pub const LONG_UNIT: usize = (LARGE_READ + READ) / MAX_PINNED;
 /// Bytes of spare buffers kept by a thread, and the size up to which one is worth keeping. A guess:
 /// one turn of some hundred receivers.
 const SPARES: usize = 4 << 20;
@@ -32,7 +35,7 @@ pub struct Received {
 pub struct Shared {
     /// The part.
     pub bytes: Bytes,
-    /// Memory that is held for it.
+    /// Memory that is held for it. Where several parts of one buffer are kept, each counts all of it.
     pub pinned: usize,
 }
 
@@ -47,10 +50,18 @@ impl Received {
         &self.bytes
     }
 
-    /// A text in it, if that is large and a good part of it: it holds the whole buffer in memory.
+    /// Whether a text in it may be kept by reference, by its length: it is large, and a good part of the
+    /// buffer, all of which it holds in memory.
+    #[inline]
+    pub fn may_share(&self, length: usize) -> bool {
+        length >= SHARE_FROM && length * MAX_PINNED >= self.capacity
+    }
+
+    /// A text in it, if it may be kept by reference.
+    #[inline]
     pub fn share(&self, text: &str) -> Option<Shared> {
-        let worth_it = text.len() >= SHARE_FROM && text.len() * MAX_PINNED >= self.capacity;
-        worth_it.then(|| Shared { bytes: self.bytes.slice_ref(text.as_bytes()), pinned: self.capacity })
+        self.may_share(text.len())
+            .then(|| Shared { bytes: self.bytes.slice_ref(text.as_bytes()), pinned: self.capacity })
     }
 
     /// What is left behind the first `used` bytes, in the same buffer if nothing was kept.

@@ -150,10 +150,11 @@ impl Connection {
                 (result, buffer[used..filled].to_vec())
             })
         } else {
-            // A long unit is collected where it is, so that it is not copied with each read; the
-            // buffer is kept while more long units follow.
+            // A long unit is collected where it is, so that it is not copied with each read.
             let mut buffer = std::mem::take(&mut self.unread);
-            buffer.reserve_exact(LARGE_READ);
+            if buffer.capacity() - had < READ {
+                buffer.reserve(LARGE_READ);
+            }
             let result = rustix::io::read(socket, spare_capacity(&mut buffer)).map_err(std::io::Error::from);
             let read = buffer.len() - had;
             let received = Received::new(buffer);
@@ -179,9 +180,9 @@ impl Connection {
         self.session.handle(&self.hub, batch, input)
     }
 
-    /// Keeps the beginning of a unit; a large buffer only for a long one.
+    /// Keeps the beginning of a unit, and no much larger buffer than it needs: it may have to wait.
     fn keep_unread(&mut self, mut unread: Vec<u8>) {
-        if unread.len() <= HEAD {
+        if unread.len() <= unread.capacity() / 4 {
             unread.shrink_to_fit();
         }
         self.unread = unread;

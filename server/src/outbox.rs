@@ -280,7 +280,7 @@ impl Queue {
     /// Makes a block of the bytes of the client's own, so that another may follow.
     fn seal(&mut self) {
         if !self.tail.is_empty() {
-            self.blocks.push(Arc::new(Block::from(std::mem::take(&mut self.tail))));
+            self.blocks.push(Block::from(std::mem::take(&mut self.tail)).share());
         }
     }
 

@@ -346,7 +346,9 @@ impl FanOut<'_, '_> {
         for n in range {
             let message = message(&self.head, n, &self.items[n], via);
             let verbatim = self.publisher.received.and_then(|received| {
-                let payload = encoding.verbatim(message.payload)?;
+                let (Payload::Text(text) | Payload::Json(text)) = message.payload;
+                let payload =
+                    encoding.verbatim(received.may_share(text.len()).then_some(message.payload)?)?;
                 Some((payload, received.share(payload)?))
             });
             match verbatim {
@@ -361,8 +363,7 @@ impl FanOut<'_, '_> {
     }
 
     /// Queues the run to its only receiver of a lane, encoded where it is queued.
-    fn deliver_alone(&mut self, client: &Arc<Client>, via: Option<&str>) {
-        let encoding = client.encoding();
+    fn deliver_alone(&mut self, client: &Arc<Client>, encoding: Encoding, via: Option<&str>) {
         let (head, items) = (self.head, self.items);
         let queued = self.batch.write(client, items.len() as u64, |out| {
             for (n, item) in items.iter().enumerate() {
@@ -388,7 +389,7 @@ impl FanOut<'_, '_> {
                 if self.is_left_out(client) || !first(client) {
                     self.batch.worked(PASSED_OVER);
                 } else if lane.len() == 1 && self.publisher.received.is_none() {
-                    self.deliver_alone(client, via);
+                    self.deliver_alone(client, encoding, via);
                 } else {
                     let block = block.get_or_insert_with(|| self.encode(encoding, via, 0..self.items.len()));
                     let queued = self.batch.deliver(client, block, self.items.len() as u64);

@@ -34,6 +34,9 @@ struct Header {
 
 const HEADER: usize = 25;
 
+/// Bytes up to which a ring grows to twice its size. A guess: some ten messages.
+const SMALL_RING: usize = 2 << 10;
+
 /// The last messages of one channel.
 #[derive(Debug, Default)]
 pub struct History {
@@ -118,7 +121,8 @@ impl History {
     fn grow(&mut self, length: usize) {
         let (first, second) = self.halves();
         let used = first.len() + second.len();
-        let mut ring = Vec::with_capacity(used + used / 8 + length);
+        let slack = (used / 8).max(used.min(SMALL_RING));
+        let mut ring = Vec::with_capacity(used + slack + length);
         ring.extend_from_slice(first);
         ring.extend_from_slice(second);
         ring.resize(ring.capacity(), 0);

@@ -9,6 +9,7 @@ in_every_encoding!(
     a_direct_message_goes_to_one_client,
     text_is_kept_to_the_byte,
     a_refused_publish_is_not_taken_for_the_one_before,
+    long_messages_arrive_whole_and_in_order,
 );
 
 fn order_and_numbers_hold_for_many_publishers(encoding: Encoding) {
@@ -49,6 +50,52 @@ fn order_and_numbers_hold_for_many_publishers(encoding: Encoding) {
         assert!(before.is_none_or(|b| b == n - 2), "{line} after {before:?}");
     }
     text.nothing_more();
+}
+
+fn long_messages_arrive_whole_and_in_order(encoding: Encoding) {
+    let hub = Hub::with(["--max-line", "512KiB"]);
+    let mut exact = [(); 2].map(|()| hub.client(Encoding::Json));
+    for client in &mut exact {
+        client.ask("subscribe long short").ok();
+    }
+    let mut wild = hub.client(Encoding::Frame);
+    wild.ask("subscribe *").ok();
+    let mut text = hub.client(Encoding::Text);
+    text.ask("subscribe long short").ok();
+    let mut publisher = hub.named(encoding, "ann");
+    let sent: Vec<(&str, String)> = (0..60)
+        .map(|n| {
+            let (channel, length) = if n % 7 == 3 { ("short", 10) } else { ("long", 40_000 + n * 1_500) };
+            // Some of them are not written everywhere as they came.
+            let odd = ["", "\"", "ü", "\\"][n % 4];
+            (channel, format!("{n} {odd}{}", ["ab", "cde", "f"][n % 3].repeat(length / 2)))
+        })
+        .collect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            sent.iter().for_each(|(channel, data)| publisher.say(&format!("publish {channel} {data}")));
+            for _ in &sent {
+                publisher.reply("publish").ok();
+            }
+        });
+        for (channel, data) in &sent {
+            for client in exact.iter_mut().chain([&mut wild]) {
+                let event = client.event();
+                assert_eq!(
+                    (event.get("channel").as_str(), event.get("data").as_str()),
+                    (Some(*channel), Some(&**data))
+                );
+            }
+            assert_eq!(text.line(), format!("[{channel}] ann: {data}"));
+        }
+    });
+    // As many as the default of 256 KiB has room for.
+    let past = wild.ask("history long 10").json().clone();
+    let past: Vec<_> =
+        past["messages"].as_array().unwrap().iter().map(|m| m["data"].as_str().unwrap()).collect();
+    let long: Vec<_> =
+        sent.iter().filter(|(channel, _)| *channel == "long").map(|(_, data)| &**data).collect();
+    assert!(!past.is_empty() && long.ends_with(&past), "{} messages remembered", past.len());
 }
 
 /// Reads so many messages; per channel the numbers have no hole, per publisher the order holds.

@@ -44,9 +44,9 @@ impl Arrivals {
         index >= self.first
     }
 
-    /// Whether the last one is subscribed.
-    pub fn all_are_in(&self) -> bool {
-        self.are_in == self.wanted
+    /// How many are not subscribed yet.
+    pub fn missing(&self) -> usize {
+        self.wanted - self.are_in
     }
 
     /// Takes note of an answer.

@@ -46,7 +46,7 @@ impl Bench<'_> {
         let start = Instant::now();
         let due = |n: u64| start + EVERY * (n as u32);
         let mut sent = 0;
-        while (micros.len() as u64) < count || arrivals.as_ref().is_some_and(|a| !a.all_are_in()) {
+        while (micros.len() as u64) < count || arrivals.as_ref().is_some_and(|a| a.missing() > 0) {
             let now = Instant::now();
             if let Some(arrivals) = &mut arrivals {
                 arrivals.come_and_go(&mut self.net, self.server.addr, dialect, now)?;
@@ -59,7 +59,12 @@ impl Bench<'_> {
                 self.net.conns[0].post(&bytes)?;
                 sent += 1;
             }
-            ensure!(now < due(count) + PATIENCE, "{} of {count} messages arrived", micros.len());
+            let missing = arrivals.as_ref().map_or(0, |a| a.missing());
+            ensure!(
+                now < due(count) + PATIENCE,
+                "{} of {count} messages arrived, {missing} clients are not in",
+                micros.len()
+            );
             self.net.wait(Some(Duration::ZERO))?;
             self.net.take(&mut self.buffer, |index, conn, new| {
                 let now = Instant::now();
