@@ -1,4 +1,4 @@
-//! `hubbubd`, the server's command: flags → [`hubbub_server::config::Config`] → [`hubbub_server::server::run`] → exit code. Decides
+//! `hubbubd`, the server's command: flags → [`config::Config`] → [`server::run`] → exit code. Decides
 //! nothing about clients or channels.
 
 use anyhow::Context;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const SEAL_FROM: usize = 16 << 10;
 
 /// Slices of one write. The system takes 1,024; a guess at what fills a socket.
-pub const MAX_SLICES: usize = 64;
+const MAX_SLICES: usize = 64;
 
 /// What became of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,14 @@ pub enum Push {
     Overflow,
     /// The queue takes nothing more.
     Closed,
+}
+
+impl Push {
+    /// Whether the bytes will be written.
+    #[inline]
+    pub fn is_queued(self) -> bool {
+        matches!(self, Push::Queued | Push::Flush)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,24 +151,16 @@ impl Outbox {
     #[inline]
     pub fn push(&self, encoded: &Encoded, messages: u64, pressed: &mut bool) -> Push {
         let mut queue = self.queue.lock();
-        if !queue.open {
-            return Push::Closed;
-        }
-        let total = queue.length + queue.in_flight + encoded.len();
-        if total > self.max {
-            return queue.overflow();
-        }
-        *pressed |= total > self.max / 2;
-        queue.messages += messages;
-        queue.length += encoded.len();
+        let push = queue.admit(encoded.len(), messages, self.max, pressed);
         match encoded {
+            _ if !push.is_queued() => {}
             Encoded::Shared(block) if queue.tail.is_empty() || block.len() >= SEAL_FROM => {
                 queue.seal();
                 queue.blocks.push(block.clone());
             }
             _ => encoded.append_to(queue.own()),
         }
-        queue.schedule()
+        push
     }
 
     /// Queues bytes that a closure appends. `messages` counts what of it are messages; `pressed` is set
@@ -180,15 +180,11 @@ impl Outbox {
             }
             return Push::Queued;
         }
-        let total = queue.length + queue.in_flight + added;
-        if total > self.max {
+        let push = queue.admit(added, messages, self.max, pressed);
+        if !push.is_queued() {
             queue.tail.truncate(before);
-            return queue.overflow();
         }
-        *pressed |= total > self.max / 2;
-        queue.messages += messages;
-        queue.length += added;
-        queue.schedule()
+        push
     }
 
     /// Closes the queue after some last bytes. What no writer holds yet is dropped first when
@@ -255,10 +251,22 @@ impl Outbox {
 }
 
 impl Queue {
-    fn overflow(&mut self) -> Push {
-        self.open = false;
-        self.overflowed = true;
-        Push::Overflow
+    /// Decides about so many bytes more, and counts them if they are taken.
+    #[inline]
+    fn admit(&mut self, more: usize, messages: u64, max: usize, pressed: &mut bool) -> Push {
+        if !self.open {
+            return Push::Closed;
+        }
+        let total = self.length + self.in_flight + more;
+        if total > max {
+            self.open = false;
+            self.overflowed = true;
+            return Push::Overflow;
+        }
+        *pressed |= total > max / 2;
+        self.messages += messages;
+        self.length += more;
+        self.schedule()
     }
 
     fn schedule(&mut self) -> Push {

@@ -69,7 +69,7 @@ impl Batch {
             Push::Flush => self.dirty.push(client.clone()),
             Push::Overflow => self.overflowed.push(client.clone()),
         }
-        matches!(push, Push::Queued | Push::Flush)
+        push.is_queued()
     }
 
     /// Queues encoded messages to a client; whether they were queued.

@@ -303,8 +303,7 @@ impl State {
         let before = self.history.memory();
         for item in &items[items.len().saturating_sub(keep.messages)..] {
             let Item { payload, headers, .. } = *item;
-            let (Payload::Text(text) | Payload::Json(text)) = payload;
-            let shared = publisher.received.and_then(|received| received.share(text));
+            let shared = publisher.received.and_then(|received| received.share(payload.raw()));
             let record =
                 Record { at_ms, from: publisher.name, payload, headers, reply: item.reply.as_deref() };
             self.history.push(&record, shared, keep.messages, keep.bytes);
@@ -345,10 +344,10 @@ impl FanOut<'_, '_> {
         let mut block = self.batch.block();
         for n in range {
             let message = message(&self.head, n, &self.items[n], via);
-            let verbatim = self.publisher.received.and_then(|received| {
-                let (Payload::Text(text) | Payload::Json(text)) = message.payload;
-                let payload =
-                    encoding.verbatim(received.may_share(text.len()).then_some(message.payload)?)?;
+            // Its length first: whether it is written as it came is work to find out.
+            let received = self.publisher.received.filter(|r| r.may_share(message.payload.raw().len()));
+            let verbatim = received.and_then(|received| {
+                let payload = encoding.verbatim(message.payload)?;
                 Some((payload, received.share(payload)?))
             });
             match verbatim {

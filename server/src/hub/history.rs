@@ -262,8 +262,7 @@ impl Header {
 impl<'a> Record<'a> {
     /// About how long it is.
     pub fn bytes(&self) -> usize {
-        let (Payload::Text(payload) | Payload::Json(payload)) = self.payload;
-        payload.len() + self.headers.map_or(0, str::len)
+        self.payload.raw().len() + self.headers.map_or(0, str::len)
     }
 
     /// The message that this is the record of.

@@ -196,8 +196,7 @@ impl Hub {
         self.counters.messages_out.add(std::mem::take(&mut batch.messages_out));
     }
 
-    /// Tells a client something that it did not ask for.
-    /// Whether it was queued.
+    /// Queues something to a client; whether it was queued.
     pub fn tell(&self, client: &Arc<Client>, what: &Out<'_>, messages: u64, batch: &mut Batch) -> bool {
         batch.write(client, messages, |out| client.encoding().push(what, out))
     }

@@ -200,7 +200,7 @@ impl Services {
             hub.tell(caller, &Out::Answered(re, name, Payload::Json(&answer?)), 0, batch);
             return Ok(());
         }
-        let weight = REQUEST_WEIGHT + payload_text(payload).len() as u64;
+        let weight = REQUEST_WEIGHT + payload.raw().len() as u64;
         if caller.open_requests.load(Ordering::Relaxed) + weight > self.max_waiting {
             let message = "too many of your requests wait for their answers; wait for some of them";
             return Err(Refusal::new(Code::TooMany, message));
@@ -224,7 +224,7 @@ impl Services {
             from,
             re: re.map(Into::into),
             service: name.clone(),
-            payload: payload_text(payload).into(),
+            payload: payload.raw().into(),
             is_json: matches!(payload, Payload::Json(_)),
             weight,
             started: batch.now.instant,
@@ -359,10 +359,4 @@ fn check_name(name: &str) -> Result<&str, Refusal> {
         return Err(Refusal::new(Code::NotAllowed, "names that start with $ belong to the hub"));
     }
     Ok(name)
-}
-
-fn payload_text(payload: Payload<'_>) -> &str {
-    match payload {
-        Payload::Text(text) | Payload::Json(text) => text,
-    }
 }

@@ -36,6 +36,16 @@ pub enum Payload<'a> {
     Json(&'a str),
 }
 
+impl<'a> Payload<'a> {
+    /// As it was written.
+    #[inline]
+    pub fn raw(self) -> &'a str {
+        match self {
+            Payload::Text(text) | Payload::Json(text) => text,
+        }
+    }
+}
+
 /// A channel's message, on its way to bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct MessageRef<'a> {
