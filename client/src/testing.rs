@@ -281,6 +281,7 @@ impl State {
                     origin: self.origin(),
                     version: env!("CARGO_PKG_VERSION").into(),
                     limits: Limits::default(),
+                    servers: Vec::new(),
                 }))
             }
             Op::Name => Reply::Name(NameReply { name: self.rename(id, command.text("name")?.as_deref())? }),

@@ -6,6 +6,7 @@
 pub mod block;
 pub mod buffers;
 pub mod clock;
+pub mod cluster;
 mod commands;
 pub mod config;
 mod connection;
@@ -18,7 +19,6 @@ pub mod operator;
 pub mod outbox;
 mod rt;
 pub mod server;
-pub mod server_manager;
 pub mod services;
 mod session;
 mod writer;

@@ -3,12 +3,12 @@
 use crate::clock::Now;
 use crate::config::Config;
 
+use crate::cluster::ServerManager;
 use crate::control::{self, PidFile, Serving};
 use crate::hub::{Batch, Hub, SysEvent};
 use crate::listener::Listener;
 use crate::operator::Token;
 use crate::rt;
-use crate::server_manager::ServerManager;
 use crate::writer::{self, hand_over};
 use anyhow::Context;
 use async_signal::{Signal, Signals};

@@ -78,6 +78,9 @@ pub struct HelloReply {
     pub version: String,
     /// What the caller may do.
     pub limits: Limits,
+    /// Where clients of the cluster's servers connect, this one's first; more to try when this one goes.
+    #[serde(default)]
+    pub servers: Vec<String>,
 }
 
 /// The answer to `name`.
@@ -151,6 +154,9 @@ pub struct ClientsReply {
     /// Whether rows were left out for a limit.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub truncated: bool,
+    /// Servers that did not answer in time: what they have is missing here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub missing: Vec<String>,
 }
 
 /// One server, as `servers` shows it.
@@ -211,6 +217,9 @@ pub struct ChannelsReply {
     /// Whether rows were left out for a limit.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub truncated: bool,
+    /// Servers that did not answer in time: what they have is missing here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub missing: Vec<String>,
 }
 
 /// The answer to `topic`.
@@ -286,6 +295,9 @@ pub struct MessageInfo {
 pub struct HistoryReply {
     /// The oldest first.
     pub messages: Vec<MessageInfo>,
+    /// Servers that did not answer in time: what they have is missing here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub missing: Vec<String>,
 }
 
 /// The answer to `request`. The hub itself passes on what it was given, without this type.
@@ -322,6 +334,9 @@ pub struct ServiceInfo {
 pub struct ServicesReply {
     /// One row a service.
     pub services: Vec<ServiceInfo>,
+    /// Servers that did not answer in time: what they have is missing here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub missing: Vec<String>,
 }
 
 /// The answer to `reverse` and `welcome`.

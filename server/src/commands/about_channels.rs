@@ -43,7 +43,7 @@ pub(super) fn channels(call: Call<'_>, command: &Command<'_>) -> Result<Outcome>
     }
     call.batch.worked(LOOK * looked_at + rows.bytes);
     let truncated = truncated || rows.truncated;
-    Ok(Outcome::Reply(Reply::Channels(ChannelsReply { channels: rows.rows, truncated })))
+    Ok(Outcome::Reply(Reply::Channels(ChannelsReply { channels: rows.rows, truncated, missing: Vec::new() })))
 }
 
 /// The channel's name, if clients may shape it.
@@ -187,7 +187,11 @@ pub(super) fn who(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let mut rows = Rows::new(call.hub, MAX_LIST_ROWS);
     push_clients(&mut rows, receivers.iter(), &call);
     call.batch.worked(LOOK * receivers.len() + rows.bytes);
-    Ok(Outcome::Reply(Reply::Clients(ClientsReply { clients: rows.rows, truncated: rows.truncated })))
+    Ok(Outcome::Reply(Reply::Clients(ClientsReply {
+        clients: rows.rows,
+        truncated: rows.truncated,
+        missing: Vec::new(),
+    })))
 }
 
 /// From which message on history is wanted.
@@ -248,5 +252,5 @@ pub(super) fn history(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
     });
     call.batch.worked(LOOK * messages.len() + bytes);
     messages.drain(..messages.len().saturating_sub(limit));
-    Ok(Outcome::Reply(Reply::History(HistoryReply { messages })))
+    Ok(Outcome::Reply(Reply::History(HistoryReply { messages, missing: Vec::new() })))
 }

@@ -57,6 +57,7 @@ pub(super) fn hello(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
         origin: hub.origin().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         limits: hub.limits.clone(),
+        servers: hub.servers.client_addrs(),
     }))))
 }
 
@@ -155,7 +156,11 @@ pub(super) fn clients(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
         call.hub.clients.closed(|info| !wanted(&info.name) || rows.push(info.clone(), row_bytes(info)));
     }
     call.batch.worked(LOOK * call.hub.clients.count() + rows.bytes);
-    Ok(Outcome::Reply(Reply::Clients(ClientsReply { clients: rows.rows, truncated: rows.truncated })))
+    Ok(Outcome::Reply(Reply::Clients(ClientsReply {
+        clients: rows.rows,
+        truncated: rows.truncated,
+        missing: Vec::new(),
+    })))
 }
 
 /// Adds clients to a list, while there is room.

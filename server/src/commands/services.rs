@@ -62,7 +62,7 @@ pub(super) fn respond(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
 pub(super) fn services(call: Call<'_>, _: &Command<'_>) -> Result<Outcome> {
     let services = call.hub.services.list();
     call.batch.worked(LOOK * services.len());
-    Ok(Outcome::Reply(Reply::Services(ServicesReply { services })))
+    Ok(Outcome::Reply(Reply::Services(ServicesReply { services, missing: Vec::new() })))
 }
 
 pub(super) fn reverse(_: Call<'_>, command: &Command<'_>) -> Result<Outcome> {

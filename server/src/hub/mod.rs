@@ -21,8 +21,8 @@ pub use counters::Counters;
 pub use sys_event::SysEvent;
 
 use crate::clock::Now;
+use crate::cluster::ServerManager;
 use crate::operator::Token;
-use crate::server_manager::ServerManager;
 use crate::services::Services;
 use crate::writer::EndOfTurn;
 use event_listener::Event;

@@ -1,9 +1,9 @@
 //! Whatever shortcuts a session takes: publishes mean the same, however they arrive.
 
 use super::*;
+use crate::cluster::ServerManager;
 use crate::operator::Token;
 use crate::outbox::Next;
-use crate::server_manager::ServerManager;
 use hubbub_shared::limits::Limits;
 use hubbub_shared::names::Pattern;
 use proptest::prelude::*;

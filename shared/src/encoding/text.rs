@@ -225,7 +225,7 @@ pub fn push_ok(reply: &Reply, out: &mut Vec<u8>) {
             for info in &list.clients {
                 rows.client_row(info);
             }
-            more(count(list.clients.len(), "client"), list.truncated)
+            more(count(list.clients.len(), "client"), list.truncated, &list.missing)
         }
         Reply::Servers(list) => {
             for s in &list.servers {
@@ -249,7 +249,7 @@ pub fn push_ok(reply: &Reply, out: &mut Vec<u8>) {
                 let topic = if c.topic.is_empty() { String::new() } else { format!(" — {}", c.topic) };
                 rows.row(&format!("{} subscribers={} messages={}{topic}", c.name, c.subscribers, c.messages));
             }
-            more(count(list.channels.len(), "channel"), list.truncated)
+            more(count(list.channels.len(), "channel"), list.truncated, &list.missing)
         }
         Reply::Topic(t) if t.topic.is_empty() => format!("{} has no topic", t.channel),
         Reply::Topic(t) => {
@@ -267,7 +267,7 @@ pub fn push_ok(reply: &Reply, out: &mut Vec<u8>) {
                 let shown = String::from_utf8_lossy(&line);
                 rows.row(&format!("{} [{}] {}: {shown}", m.at, m.channel, m.from));
             }
-            count(h.messages.len(), "message")
+            more(count(h.messages.len(), "message"), false, &h.missing)
         }
         Reply::Request(_) => String::new(), // written above
         Reply::Services(list) => {
@@ -278,7 +278,7 @@ pub fn push_ok(reply: &Reply, out: &mut Vec<u8>) {
                     s.name, s.providers, s.requests, s.errors, s.p50_us, s.p99_us
                 ));
             }
-            count(list.services.len(), "service")
+            more(count(list.services.len(), "service"), false, &list.missing)
         }
         Reply::Text(t) => t.text.clone(),
         Reply::Pong(_) => "pong".into(),
@@ -307,12 +307,14 @@ fn count(n: usize, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
-fn more(said: String, truncated: bool) -> String {
+fn more(mut said: String, truncated: bool, missing: &[String]) -> String {
     if truncated {
-        format!("{said}, and more that were left out; a PATTERN narrows the list")
-    } else {
-        said
+        said.push_str(", and more that were left out; a PATTERN narrows the list");
     }
+    if !missing.is_empty() {
+        said.push_str(&format!("; no answer from {}", missing.join(", ")));
+    }
+    said
 }
 
 /// A text in lines of so many characters, broken between words; longer words stand alone.

@@ -25,15 +25,18 @@ impl ServerManager {
     /// A server that is about to start.
     pub fn new(name: &str, started: Now) -> Self {
         let id = Uuid::now_v7();
-        // The last digits: the first ones of a v7 uuid are a clock, and alike for sisters.
-        let digits = id.simple().to_string();
-        let origin = format!("{name}-{}", &digits[digits.len() - 6..]);
+        let origin = super::member::origin(name, id);
         ServerManager { name: name.to_owned(), id, origin, started, client_addr: Mutex::default() }
     }
 
     /// It listens now.
     pub fn serves_at(&self, addr: SocketAddr) {
         *self.client_addr.lock() = Some(addr);
+    }
+
+    /// Where clients of the cluster's servers connect, this one's first.
+    pub fn client_addrs(&self) -> Vec<String> {
+        self.client_addr.lock().iter().map(SocketAddr::to_string).collect()
     }
 
     /// Seconds since the start.
