@@ -5,7 +5,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{black_box, Bencher};
 use hubbub_server::block::{Block, Encoded};
 use hubbub_server::clock::Now;
-use hubbub_server::hub::{Batch, ChannelManager, Client, ClientManager, Item, Publisher};
+use hubbub_server::hub::{Batch, ChannelManager, Client, ClientManager, Item, Publisher, Reach};
 use hubbub_server::outbox::{Next, Outbox, Push};
 use hubbub_shared::encoding::{Decoder, Encoding, Head, MessageRef, Out, Payload, Step};
 use hubbub_shared::limits::Limits;
@@ -152,12 +152,13 @@ impl World {
     fn publish(&self, channel: &str, count: usize) {
         let mut batch = Batch::new(self.now);
         let channel = self.channels.open(channel, self.now).expect("a channel");
-        let publisher = Publisher { client: None, name: "bob", echo: true, received: None };
+        let publisher =
+            Publisher { client: None, name: "bob", echo: true, received: None, reach: Reach::Cluster };
         let item = || Item { payload: Payload::Text(PAYLOAD), headers: None, reply: None, id: None };
         let items: Vec<_> = (0..count).map(|_| item()).collect();
         let published = self.channels.publish(&channel, &publisher, &items, "alpha-3f2a9c", &mut batch);
         black_box(published.expect("published"));
-        for client in batch.into_dirty() {
+        for client in batch.into_dirty().0 {
             empty(&client.outbox);
         }
     }

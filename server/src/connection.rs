@@ -77,7 +77,10 @@ impl Connection {
     async fn run(&mut self, client: &Arc<Client>) {
         let Some(socket) = client.socket() else { return };
         while !self.session.is_over() && client.outbox.is_open() {
-            let ready = if self.paused {
+            let ready = if self.session.waits() {
+                Box::pin(answered(client, || !self.session.waits())).await;
+                Ready::ToGoOn
+            } else if self.paused {
                 Box::pin(rt::breathe()).await;
                 Ready::ToGoOn
             } else {
@@ -124,7 +127,7 @@ impl Connection {
                 Progress::Going
             }
         };
-        self.paused = batch.is_long();
+        self.paused = batch.is_long() || self.session.waits();
         // Only who sends much at once is slowed down: it is their reads that fill a queue.
         let pressed = batch.pressed && (self.paused || read_bytes >= READ / 2);
         (progress, pressed, hand_over(&self.hub, batch))
@@ -194,14 +197,8 @@ impl Connection {
             let mut batch = Batch::new(Now::read());
             self.session.cut_off(&self.unread, &self.hub, &mut batch);
             hand_over(&self.hub, batch).written(&self.hub).await;
-            poll_fn(|context| {
-                client.task.register(context.waker());
-                let waits = client.open_requests.load(Ordering::Acquire) > 0 && client.outbox.is_open();
-                if waits {
-                    Poll::Pending
-                } else {
-                    Poll::Ready(())
-                }
+            answered(client, || {
+                client.open_requests.load(Ordering::Acquire) == 0 && client.waits.load(Ordering::Acquire) == 0
             })
             .await;
         }
@@ -213,6 +210,19 @@ impl Connection {
         self.session.left(reason, &self.hub, &mut batch);
         hand_over(&self.hub, batch).written(&self.hub).await;
     }
+}
+
+/// Waits until the answers are there that a client waits for, or the hub has ended the connection.
+async fn answered(client: &Client, is_there: impl Fn() -> bool) {
+    poll_fn(|context| {
+        client.task.register(context.waker());
+        if is_there() || !client.outbox.is_open() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Waits until there is something to read, an error included, or the hub has ended the connection.

@@ -14,6 +14,7 @@ pub mod control;
 pub mod files;
 pub mod hub;
 mod listener;
+mod lists;
 pub mod logging;
 pub mod operator;
 pub mod outbox;

@@ -68,6 +68,16 @@ impl Chunk {
         self.left
     }
 
+    /// Bytes that were made of another chunk.
+    pub fn of(bytes: Vec<u8>) -> Chunk {
+        Chunk { left: bytes.len(), tail: bytes, ..Chunk::default() }
+    }
+
+    /// All of it, before any of it is written.
+    pub fn all(&self) -> Vec<&[u8]> {
+        self.blocks.iter().flat_map(|block| block.slices()).chain([self.tail.as_slice()]).collect()
+    }
+
     /// The beginning of what is not yet written, and how many bytes those are.
     pub fn slices(&self) -> (SmallVec<[IoSlice<'_>; 4]>, usize) {
         let (mut slices, mut length, mut skip) = (SmallVec::new(), 0, self.written);

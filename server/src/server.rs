@@ -32,10 +32,10 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
 async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFile) -> anyhow::Result<()> {
     let started = Now::read();
-    let servers = ServerManager::new(&config.name, started);
+    let servers = ServerManager::new(&config.name, uuid::Uuid::now_v7(), started);
     let hub = Arc::new(Hub::new(config.limits.clone(), servers, token));
     let client_addr = listener.addr().context("the listening socket has no address")?;
-    hub.servers.serves_at(client_addr);
+    hub.servers.serves_at(client_addr, None);
     let serving = Serving {
         pid: std::process::id(),
         name: hub.name().to_owned(),

@@ -5,7 +5,7 @@
 use crate::buffers::{Received, LONG_UNIT};
 use crate::clock::Now;
 use crate::commands::{self, Outcome};
-use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher};
+use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher, Reach};
 use hubbub_shared::command::{Command, Value};
 use hubbub_shared::encoding::{json, scan, Decoder, Head, Misread, Out, Payload, Step};
 use hubbub_shared::limits::{GREETING_DELAY, MAX_HEADERS, MAX_MISSED_HEARTBEATS};
@@ -121,6 +121,12 @@ impl Session {
         }
     }
 
+    /// Whether an answer from other servers is awaited before the next command is run: text has no ids,
+    /// and so its answers come in the order of the commands.
+    pub fn waits(&self) -> bool {
+        self.client.waits.load(Ordering::Acquire) > 0 && self.client.encoding() == Encoding::Text
+    }
+
     /// Whether nothing more is to be read.
     pub fn is_over(&self) -> bool {
         self.ended
@@ -138,7 +144,8 @@ impl Session {
         let undecided = self.decoder.encoding().is_none();
         let mut used = 0;
         let mut run = Run { received: input.received(), ..Run::default() };
-        while !self.ended && !batch.is_long() {
+        let mut waits = self.waits();
+        while !self.ended && !batch.is_long() && !waits {
             let step = self.decoder.step(&unread[used..], &hub.limits);
             self.decide_encoding(undecided);
             match step {
@@ -172,6 +179,7 @@ impl Session {
                         Some(Ok(command)) => {
                             self.flush_run(&mut run, hub, batch);
                             self.command(&command, hub, batch);
+                            waits = self.waits();
                         }
                         Some(Err(Misread { refusal, id })) => {
                             self.flush_run(&mut run, hub, batch);
@@ -293,10 +301,9 @@ impl Session {
     }
 
     fn refuse(&self, id: Option<&str>, refusal: &Refusal, hub: &Hub, batch: &mut Batch) {
-        hub.counters.refusals.add(1);
         // Finding the words for it is work that its length does not show.
         batch.worked(REFUSAL);
-        hub.tell(&self.client, &Out::Error(id, refusal), 0, batch);
+        hub.refuse(&self.client, id, refusal, batch);
     }
 
     /// Adds one publish to the run, which is sent on when the channel changes. Returns the channel.
@@ -407,6 +414,7 @@ impl Session {
             name: self.name.as_str(),
             echo: self.echo,
             received: run.received,
+            reach: Reach::Cluster,
         };
         let result = hub.publish(&channel, &publisher, &run.items, batch);
         let count = run.items.len() as u64;

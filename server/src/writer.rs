@@ -3,9 +3,10 @@
 //! socket does not take at once, and ends when the queue is empty.
 
 use crate::clock::Now;
+use crate::cluster::Peer;
 use crate::hub::{Batch, Client, Farewell, Hub};
-use crate::outbox::{Chunk, Next};
-use crate::rt;
+use crate::outbox::{Chunk, Next, Outbox};
+use crate::rt::{self, Socket};
 use futures::task::AtomicWaker;
 use hubbub_shared::refusal::{Code, Refusal};
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 /// Receivers written to before everything else that is ready gets its turn: bounds how long one
 /// fan-out holds up other clients (a write of 64 KiB takes some 20 µs).
 const SLICE: usize = 128;
+
 /// Receivers that are to be written to at the end of the turn in which they were queued to, so that
 /// what several publishers have for one receiver is one write.
 #[derive(Default)]
@@ -30,6 +32,8 @@ pub struct EndOfTurn {
 #[derive(Default)]
 struct Queue {
     receivers: Vec<Arc<Client>>,
+    /// Other servers, of which there are few.
+    peers: Vec<Arc<Peer>>,
     /// Who waits for the turn that is being gathered, and for the one that is being written.
     waiting: [Vec<Waker>; 2],
     /// Counts the turns that are written.
@@ -42,16 +46,17 @@ struct Queue {
 pub struct Turn(Option<u64>);
 
 impl EndOfTurn {
-    fn add(&self, receivers: Vec<Arc<Client>>) -> Turn {
-        if receivers.is_empty() {
+    fn add(&self, (receivers, peers): (Vec<Arc<Client>>, Vec<Arc<Peer>>)) -> Turn {
+        if receivers.is_empty() && peers.is_empty() {
             return Turn(None);
         }
         let mut queue = self.queue.lock();
-        let is_first = queue.receivers.is_empty();
+        let is_first = queue.is_empty();
         if is_first {
-            queue.receivers = receivers;
+            (queue.receivers, queue.peers) = (receivers, peers);
         } else {
             queue.receivers.extend(receivers);
+            queue.peers.extend(peers);
         }
         if is_first {
             self.writer.wake();
@@ -59,15 +64,15 @@ impl EndOfTurn {
         Turn(Some(queue.written + 1 + u64::from(queue.is_writing)))
     }
 
-    fn poll_take(&self, context: &Context<'_>) -> Poll<Vec<Arc<Client>>> {
+    fn poll_take(&self, context: &Context<'_>) -> Poll<(Vec<Arc<Client>>, Vec<Arc<Peer>>)> {
         self.writer.register(context.waker());
         let mut queue = self.queue.lock();
-        if queue.receivers.is_empty() {
+        if queue.is_empty() {
             return Poll::Pending;
         }
         queue.is_writing = true;
         queue.waiting.swap(0, 1);
-        Poll::Ready(std::mem::take(&mut queue.receivers))
+        Poll::Ready((std::mem::take(&mut queue.receivers), std::mem::take(&mut queue.peers)))
     }
 
     fn taken_are_written(&self) {
@@ -88,6 +93,12 @@ impl EndOfTurn {
     }
 }
 
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.receivers.is_empty() && self.peers.is_empty()
+    }
+}
+
 impl Turn {
     /// Waits until the receivers are written to: nobody makes work faster than it is done.
     pub async fn written(self, hub: &Hub) {
@@ -101,7 +112,9 @@ impl Turn {
 /// were woken, and so this one after all that were ready when the first batch woke it.
 pub async fn write_at_end_of_turn(hub: Arc<Hub>) {
     loop {
-        let receivers = poll_fn(|context| hub.end_of_turn.poll_take(context)).await;
+        let (receivers, peers) = poll_fn(|context| hub.end_of_turn.poll_take(context)).await;
+        // First: what they pass on has the longer way.
+        peers.iter().for_each(|peer| flush(&hub, peer));
         for (n, client) in receivers.iter().enumerate() {
             if n % SLICE == SLICE - 1 {
                 rt::breathe().await;
@@ -124,68 +137,126 @@ enum Written {
     Broken,
 }
 
-/// Writes what is queued to a client, as far as its socket takes it now. For whoever was told
+/// What has an outbox and a socket: a client, or another server.
+pub trait Wired: Send + Sync + 'static {
+    /// What waits to be sent to it.
+    fn outbox(&self) -> &Outbox;
+    /// Its connection; none in tests.
+    fn socket(&self) -> Option<&Socket>;
+    /// Wakes the task that reads from it.
+    fn wake(&self);
+    /// What goes over the wire for a chunk.
+    fn prepare(&self, chunk: Chunk) -> Chunk {
+        chunk
+    }
+    /// It took nothing for too long.
+    fn stalled(self: &Arc<Self>, hub: &Arc<Hub>, message: String);
+}
+
+impl Wired for Client {
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn socket(&self) -> Option<&Socket> {
+        Client::socket(self)
+    }
+
+    fn wake(&self) {
+        self.task.wake();
+    }
+
+    /// Takes a client out of the hub that makes no progress, and tells the others.
+    fn stalled(self: &Arc<Self>, hub: &Arc<Hub>, message: String) {
+        let mut batch = Batch::new(Now::read());
+        hub.close(self, Farewell::Sent(Refusal::new(Code::SlowConsumer, message), 0), &mut batch);
+        hub.settle(&mut batch);
+        let (clients, peers) = batch.into_dirty();
+        clients.iter().for_each(|client| flush(hub, client));
+        peers.iter().for_each(|peer| flush(hub, peer));
+    }
+}
+
+impl Wired for Peer {
+    fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    fn socket(&self) -> Option<&Socket> {
+        Peer::socket(self)
+    }
+
+    fn wake(&self) {
+        self.task.wake();
+    }
+
+    fn prepare(&self, chunk: Chunk) -> Chunk {
+        self.sealed(chunk)
+    }
+
+    /// The link's task does the rest.
+    fn stalled(self: &Arc<Self>, _: &Arc<Hub>, message: String) {
+        log::warn!(server = &*self.name; "{message}");
+    }
+}
+
+/// Writes what is queued to a receiver, as far as its socket takes it now. For whoever was told
 /// [`crate::outbox::Push::Flush`].
-pub fn flush(hub: &Arc<Hub>, client: &Arc<Client>) {
+pub fn flush<R: Wired>(hub: &Arc<Hub>, receiver: &Arc<R>) {
     let mut spent = Chunk::default();
     loop {
-        match client.outbox.next(spent) {
+        match receiver.outbox().next(spent) {
             Next::Nothing => return,
-            Next::Ended => return ended(client),
-            Next::Chunk(mut chunk) => match write_now(hub, client, &mut chunk) {
-                Written::All => spent = chunk,
-                Written::Blocked => return rt::spawn(drain(hub.clone(), client.clone(), chunk)),
-                Written::Broken => return broken(client),
-            },
+            Next::Ended => return ended(&**receiver),
+            Next::Chunk(chunk) => {
+                let mut chunk = receiver.prepare(chunk);
+                match write_now(hub, &**receiver, &mut chunk) {
+                    Written::All => spent = chunk,
+                    Written::Blocked => return rt::spawn(drain(hub.clone(), receiver.clone(), chunk)),
+                    Written::Broken => return broken(&**receiver),
+                }
+            }
         }
     }
 }
 
 /// Writes on as the socket takes more, until the queue is empty, the client makes no progress, or
 /// the connection breaks.
-async fn drain(hub: Arc<Hub>, client: Arc<Client>, mut chunk: Chunk) {
+async fn drain<R: Wired>(hub: Arc<Hub>, receiver: Arc<R>, mut chunk: Chunk) {
     let stall = Duration::from_secs(hub.limits.stall_timeout_s);
     let mut last_words: Option<Instant> = None;
     loop {
-        let Some(socket) = client.socket() else { return };
+        let Some(socket) = receiver.socket() else { return };
         // A client that is being closed has the same time in all, however slowly it reads.
         let deadline = last_words.unwrap_or_else(|| Instant::now() + stall);
         let in_time = rt::before(deadline, socket.writable()).await.is_some();
         // Written also when the time is over: a socket is told to be writable only when a good part
         // of its buffer is free, and who reads slowly reads all the same.
         let left = chunk.left();
-        match write_now(&hub, &client, &mut chunk) {
-            Written::Broken => return broken(&client),
+        match write_now(&hub, &*receiver, &mut chunk) {
+            Written::Broken => return broken(&*receiver),
             Written::Blocked if !in_time && (last_words.is_some() || chunk.left() == left) => {
-                if client.outbox.is_open() {
+                if receiver.outbox().is_open() {
                     let message = format!("nothing was read of what was sent for {} s", stall.as_secs());
-                    close_stalled(&hub, &client, Refusal::new(Code::SlowConsumer, message));
+                    receiver.stalled(&hub, message);
                 }
-                return broken(&client);
+                return broken(&*receiver);
             }
             Written::Blocked => {}
-            Written::All => match client.outbox.next(chunk) {
-                Next::Chunk(more) => chunk = more,
+            Written::All => match receiver.outbox().next(chunk) {
+                Next::Chunk(more) => chunk = receiver.prepare(more),
                 Next::Nothing => return,
-                Next::Ended => return ended(&client),
+                Next::Ended => return ended(&*receiver),
             },
         }
-        if last_words.is_none() && !client.outbox.is_open() {
+        if last_words.is_none() && !receiver.outbox().is_open() {
             last_words = Some(Instant::now() + stall);
         }
     }
 }
 
-/// Takes a client out of the hub that makes no progress, and tells the others.
-fn close_stalled(hub: &Arc<Hub>, client: &Arc<Client>, refusal: Refusal) {
-    let mut batch = Batch::new(Now::read());
-    hub.close(client, Farewell::Sent(refusal, 0), &mut batch);
-    hub.settle(&mut batch);
-    batch.into_dirty().iter().for_each(|other| flush(hub, other));
-}
-
-fn write_now(hub: &Hub, client: &Client, chunk: &mut Chunk) -> Written {
-    let Some(socket) = client.socket() else { return Written::Broken };
+fn write_now(hub: &Hub, receiver: &impl Wired, chunk: &mut Chunk) -> Written {
+    let Some(socket) = receiver.socket() else { return Written::Broken };
     while chunk.left() > 0 {
         let (slices, offered) = chunk.slices();
         let result = match slices.as_slice() {
@@ -211,18 +282,18 @@ fn write_now(hub: &Hub, client: &Client, chunk: &mut Chunk) -> Written {
     Written::All
 }
 
-/// The last words are written: the stream ends, and the reader waits for the client's end.
-fn ended(client: &Client) {
-    if let Some(socket) = client.socket() {
+/// The last words are written: the stream ends, and the reader waits for the other end.
+fn ended(receiver: &impl Wired) {
+    if let Some(socket) = receiver.socket() {
         let _ = socket.get_ref().shutdown(Shutdown::Write);
     }
 }
 
 /// The reader learns of it by the shutdown.
-fn broken(client: &Client) {
-    client.outbox.fail();
-    client.task.wake();
-    if let Some(socket) = client.socket() {
+fn broken(receiver: &impl Wired) {
+    receiver.outbox().fail();
+    receiver.wake();
+    if let Some(socket) = receiver.socket() {
         let _ = socket.get_ref().shutdown(Shutdown::Both);
     }
 }

@@ -42,6 +42,9 @@ pub const MAX_MISSED_HEARTBEATS: u8 = 3;
 pub const MAX_HEARTBEAT_S: u64 = 86_400;
 /// Closed connections that `clients closed` remembers. Product requirement; the oldest go.
 pub const MAX_CLOSED_CLIENTS: usize = 10_000;
+/// Bytes queued to another server. A guess at what a burst leaves within a second on a fast network;
+/// over it: the link is closed, made again, and what was lost shows in the counts of messages.
+pub const MAX_LINK_QUEUE: usize = 64 << 20;
 
 /// The limits that an operator may set, told to clients in the reply to `hello`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

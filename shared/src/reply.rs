@@ -147,7 +147,7 @@ pub struct ConnectedReply {
 }
 
 /// The answer to `clients` and `who`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 pub struct ClientsReply {
     /// One row a client.
     pub clients: Vec<ClientInfo>,
@@ -210,7 +210,7 @@ pub struct ChannelInfo {
 }
 
 /// The answer to `channels`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 pub struct ChannelsReply {
     /// One row a channel.
     pub channels: Vec<ChannelInfo>,
@@ -291,7 +291,7 @@ pub struct MessageInfo {
 }
 
 /// The answer to `history`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, Default)]
 pub struct HistoryReply {
     /// The oldest first.
     pub messages: Vec<MessageInfo>,
@@ -330,7 +330,7 @@ pub struct ServiceInfo {
 }
 
 /// The answer to `services`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 pub struct ServicesReply {
     /// One row a service.
     pub services: Vec<ServiceInfo>,

@@ -2,8 +2,16 @@
 //! each other. The logic is pure (`handle`, `poll`, `deadline`; time and chance come in); sockets,
 //! files and tasks are shells around it.
 
+pub mod answering;
+pub mod directory;
+pub mod frame;
 pub mod member;
-mod server_manager;
+pub mod peer;
+pub mod peers;
+pub mod questions;
+pub mod server_manager;
+pub mod tables;
 
 pub use member::{Load, Member};
+pub use peer::Peer;
 pub use server_manager::ServerManager;

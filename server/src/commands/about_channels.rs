@@ -1,49 +1,29 @@
 //! Commands about channels: what there is, who listens, what was said.
 
-use super::about_clients::push_clients;
-use super::{done, short_text, Call, Outcome, Result, Rows};
+use super::about_clients::clients_of;
+use super::{ask_all, done, short_text, when_known, Call, Outcome, Result};
 use crate::clock::Stamp;
-use crate::hub::{Channel, Hub, Topic};
+use crate::cluster::questions::{Answer, Question, Since};
+use crate::hub::{is_servers_own, Channel, Hub, Topic};
+use crate::lists::{self, LOOK};
 use hubbub_shared::command::Command;
-use hubbub_shared::encoding::json;
 use hubbub_shared::limits::{MAX_LIST_ROWS, MAX_NAME_BYTES};
 use hubbub_shared::names::{channel_str, is_hubs_own, is_inbox, quote, ClientName, Pattern};
 use hubbub_shared::refusal::{Code, Refusal};
-use hubbub_shared::reply::{
-    ChannelInfo, ChannelsReply, ClientsReply, HistoryReply, MessageInfo, Reply, SubscribedReply, TopicReply,
-};
+use hubbub_shared::reply::{Reply, SubscribedReply, TopicReply};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Work of looking at one channel, in the batch's measure.
-const LOOK: usize = 64;
-
 pub(super) fn channels(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
-    let pattern = command.text("match")?.map(|p| Pattern::parse(&p)).transpose()?;
-    let (channels, truncated) = call.hub.channels.list(MAX_LIST_ROWS, |name| match &pattern {
-        Some(pattern) => pattern.matches(name),
-        None => !is_hubs_own(name),
-    });
-    let mut rows = Rows::new(call.hub, MAX_LIST_ROWS);
-    let mut looked_at = call.hub.channels.count();
-    for channel in &channels {
-        let receivers = channel.receivers(&call.hub.channels.matcher).len();
-        looked_at += receivers;
-        let row = ChannelInfo {
-            name: channel.name.to_string(),
-            topic: channel.topic().map(|t| t.text).unwrap_or_default(),
-            subscribers: receivers as u64,
-            messages: channel.messages(),
-            created_at: Stamp::of(channel.created_ms).to_string(),
-        };
-        let bytes = 150 + row.name.len() + 2 * row.topic.len();
-        if !rows.push(row, bytes) {
-            break;
-        }
-    }
-    call.batch.worked(LOOK * looked_at + rows.bytes);
-    let truncated = truncated || rows.truncated;
-    Ok(Outcome::Reply(Reply::Channels(ChannelsReply { channels: rows.rows, truncated, missing: Vec::new() })))
+    let matching = command.text("match")?.map(|p| p.into_owned());
+    let pattern = matching.as_deref().map(Pattern::parse).transpose()?;
+    let here = lists::channels(call.hub, pattern.as_ref(), call.batch);
+    let read = |answer| match answer {
+        Answer::Channels(list) => Some(list),
+        _ => None,
+    };
+    let question = || Question::Channels { matching };
+    ask_all(call, command, question, here, MAX_LIST_ROWS, read, |list| Ok(Reply::Channels(list)))
 }
 
 /// The channel's name, if clients may shape it.
@@ -56,37 +36,40 @@ fn own_channel<'a>(name: &'a str, what: &str) -> Result<&'a str> {
     Ok(name)
 }
 
-pub(super) fn create(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
+pub(super) fn create(mut call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let name = command.required("channel")?;
     let name = own_channel(&name, "create")?;
     let topic = command.text("topic")?.map(|t| short_text(&t, "a topic")).transpose()?;
-    let is_new = keep(&call, name, topic)?;
+    let is_new = keep(&mut call, name, topic)?;
     done(format!("{} {name}", if is_new { "created" } else { "kept" }))
 }
 
-fn keep(call: &Call<'_>, name: &str, text: Option<String>) -> Result<bool> {
+fn keep(call: &mut Call<'_>, name: &str, text: Option<String>) -> Result<bool> {
     let Call { hub, session, batch } = call;
     let topic = text.map(|text| Topic { text, by: session.name.to_string(), at_ms: batch.now.unix_ms });
-    hub.channels.keep(name, topic.as_ref(), batch.now)
+    let changed = hub.channels.keep(name, topic.as_ref(), batch.now)?;
+    if changed {
+        hub.servers.peers.topic_set(name, topic.map(Into::into).unwrap_or_default(), batch);
+    }
+    Ok(changed)
 }
 
 fn existing(hub: &Hub, name: &str) -> Result<Arc<Channel>> {
     let name = channel_str(name)?;
-    hub.channels.find(name).ok_or_else(|| {
-        Refusal::new(
-            Code::NoSuchChannel,
-            format!("there is no channel {name}; subscribe or create makes one"),
-        )
-    })
+    hub.channels.find(name).ok_or_else(|| no_such_channel(name))
 }
 
-pub(super) fn topic(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
+fn no_such_channel(name: &str) -> Refusal {
+    Refusal::new(Code::NoSuchChannel, format!("there is no channel {name}; subscribe or create makes one"))
+}
+
+pub(super) fn topic(mut call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let name = command.required("channel")?;
     let text = command.text("topic")?.map(|t| short_text(&t, "a topic")).transpose()?;
     let channel = existing(call.hub, &name)?;
     if text.is_some() {
         own_channel(&name, "describe")?;
-        keep(&call, &channel.name, text)?;
+        keep(&mut call, &channel.name, text)?;
     }
     let topic = existing(call.hub, &name)?.topic();
     Ok(Outcome::Reply(Reply::Topic(TopicReply {
@@ -153,7 +136,8 @@ pub(super) fn subscribe(call: Call<'_>, command: &Command<'_>) -> Result<Outcome
         }
     }
     let channels = patterns.iter().map(Pattern::to_string).collect();
-    Ok(Outcome::Reply(Reply::Subscribed(SubscribedReply { channels, said: "subscribed to" })))
+    let reply = Reply::Subscribed(SubscribedReply { channels, said: "subscribed to" });
+    when_known(Call { hub, session, batch }, command, reply)
 }
 
 fn group_name(text: &str) -> Result<Arc<str>> {
@@ -182,23 +166,15 @@ pub(super) fn unsubscribe(call: Call<'_>, command: &Command<'_>) -> Result<Outco
 }
 
 pub(super) fn who(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
-    let channel = existing(call.hub, &command.required("channel")?)?;
-    let receivers = channel.receivers(&call.hub.channels.matcher);
-    let mut rows = Rows::new(call.hub, MAX_LIST_ROWS);
-    push_clients(&mut rows, receivers.iter(), &call);
-    call.batch.worked(LOOK * receivers.len() + rows.bytes);
-    Ok(Outcome::Reply(Reply::Clients(ClientsReply {
-        clients: rows.rows,
-        truncated: rows.truncated,
-        missing: Vec::new(),
-    })))
-}
-
-/// From which message on history is wanted.
-enum Since {
-    Start,
-    AfterSeq(u64),
-    Time(i64),
+    let name = command.required("channel")?;
+    let channel = channel_str(&name)?.to_owned();
+    let here = lists::who(call.hub, &channel, call.batch);
+    if here.is_none() && !call.hub.servers.peers.any() {
+        return Err(no_such_channel(&channel));
+    }
+    let here = here.unwrap_or_default();
+    let question = || Question::Who { channel };
+    ask_all(call, command, question, here, MAX_LIST_ROWS, clients_of, |list| Ok(Reply::Clients(list)))
 }
 
 fn since(command: &Command<'_>, now_ms: i64) -> Result<Since> {
@@ -228,29 +204,19 @@ pub(super) fn history(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
     if is_inbox(&name) {
         return Err(Refusal::new(Code::NotAllowed, "inboxes have no history"));
     }
-    let channel = existing(hub, &name)?;
-    let (mut messages, mut bytes) = (Vec::new(), 0);
-    channel.past(|seq, record| {
-        let wanted = match since {
-            Since::Start => true,
-            Since::AfterSeq(after) => seq > after,
-            Since::Time(from) => record.at_ms >= from,
-        };
-        if !wanted {
-            return;
-        }
-        let mut object = Vec::new();
-        let at = Stamp::of(record.at_ms);
-        bytes += record.bytes();
-        json::push_remembered(&record.message(&channel.name, hub.origin(), seq, at.as_str()), &mut object);
-        match serde_json::from_slice::<MessageInfo>(&object) {
-            Ok(message) => messages.push(message),
-            Err(e) => {
-                log::error!(channel = &*channel.name, seq, error:% = e; "a remembered message cannot be read")
-            }
-        }
-    });
-    call.batch.worked(LOOK * messages.len() + bytes);
-    messages.drain(..messages.len().saturating_sub(limit));
-    Ok(Outcome::Reply(Reply::History(HistoryReply { messages, missing: Vec::new() })))
+    let channel = channel_str(&name)?.to_owned();
+    let here = lists::history(hub, &channel, limit, since, call.batch);
+    // What the hub tells of itself is told, and remembered, by each server.
+    if is_servers_own(&channel) || (here.is_none() && !hub.servers.peers.any()) {
+        return here
+            .map(|list| Outcome::Reply(Reply::History(list)))
+            .ok_or_else(|| no_such_channel(&channel));
+    }
+    let read = |answer| match answer {
+        Answer::History(list) => Some(list),
+        _ => None,
+    };
+    let here = here.unwrap_or_default();
+    let question = || Question::History { channel, limit, since };
+    ask_all(call, command, question, here, limit, read, |list| Ok(Reply::History(list)))
 }

@@ -1,15 +1,17 @@
 //! Commands about clients: who one is, who others are, messages from one to another.
 
-use super::{done, payload, short_text, Call, Outcome, Result, Rows};
+use super::{ask, ask_all, done, payload, short_text, Call, Outcome, Result};
 use crate::clock::Stamp;
+use crate::cluster::questions::{Answer, Asked, Question};
 use crate::hub::{seconds, Client, SysEvent};
+use crate::lists::{self, row_bytes};
 use hubbub_shared::command::Command;
-use hubbub_shared::encoding::{Direct, Out};
+use hubbub_shared::encoding::{Direct, Out, Payload};
 use hubbub_shared::limits::{DEFAULT_LIST_ROWS, MAX_HEARTBEAT_S, MAX_LIST_ROWS};
 use hubbub_shared::names::{is_hubs_own, quote, ClientName};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::reply::{
-    ClientInfo, ClientsReply, ConnectedReply, HelloReply, IpReply, MsgReply, NameReply, Reply, TextReply,
+    ClientsReply, ConnectedReply, HelloReply, IpReply, MsgReply, NameReply, Reply, TextReply,
 };
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -17,8 +19,6 @@ use std::time::Duration;
 
 /// Clients that are told of a rename, at the most: one command must not become a flood. A guess.
 const MAX_TOLD: usize = 1_000;
-/// Work of looking at one client, in the batch's measure.
-const LOOK: usize = 64;
 
 pub(super) fn hello(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let Call { hub, session, batch } = call;
@@ -97,6 +97,7 @@ fn take_name(call: &mut Call<'_>, name: ClientName) -> Result<()> {
         name: session.name.as_str(),
     };
     hub.announce(&named, batch);
+    hub.servers.peers.client_is(&session.client, batch);
     Ok(())
 }
 
@@ -118,91 +119,124 @@ pub(super) fn connected(call: Call<'_>, _: &Command<'_>) -> Result<Outcome> {
     })))
 }
 
-/// The client of a name, which may be written with this server's name: `bob@alpha`.
-fn find(call: &Call<'_>, name: &str) -> Result<Arc<Client>> {
+/// Where a name leads to.
+enum Found {
+    /// A client of this server.
+    Here(Arc<Client>),
+    /// A client of another server, by its bare name.
+    There(String, Asked),
+}
+
+/// The client of a name: `bob@alpha` is exact, `bob` is the one of this server, else the only one
+/// elsewhere.
+fn find(call: &Call<'_>, name: &str) -> Result<Found> {
+    let hub = call.hub;
     let (bare, server) = match name.split_once('@') {
         Some((bare, server)) => (bare, Some(server)),
         None => (name, None),
     };
-    if let Some(server) = server.filter(|s| !s.eq_ignore_ascii_case(call.hub.name())) {
-        let message = format!("there is no server {} here; servers lists those there are", quote(server));
-        return Err(Refusal::new(Code::NoSuchClient, message));
-    }
     ClientName::parse(bare)?;
-    call.hub.clients.find(bare).ok_or_else(|| {
+    let nobody = || {
         Refusal::new(Code::NoSuchClient, format!("nobody called {bare} is connected; clients lists who is"))
-    })
-}
-
-pub(super) fn whois(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
-    let client = find(&call, &command.required("name")?)?;
-    let info = client.info(call.hub.name(), call.batch.now);
-    call.batch.worked(row_bytes(&info));
-    Ok(Outcome::Reply(Reply::Whoami(Box::new(info))))
-}
-
-pub(super) fn clients(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
-    let state = command.choice("state", &["open", "closed", "all"])?.unwrap_or("open");
-    command.choice("scope", &["server", "cluster"])?;
-    let pattern = command.text("match")?;
-    let limit = command.number("limit")?.map_or(DEFAULT_LIST_ROWS, |n| n.min(MAX_LIST_ROWS as u64) as usize);
-    let wanted = |name: &str| pattern.as_deref().is_none_or(|p| glob(p, name));
-    let mut rows = Rows::new(call.hub, limit);
-    if state != "closed" {
-        let open = call.hub.clients.all();
-        push_clients(&mut rows, open.iter().filter(|c| wanted(c.name().as_str())), &call);
+    };
+    if server.is_none_or(|server| server.eq_ignore_ascii_case(hub.name())) {
+        match hub.clients.find(bare) {
+            Some(client) => return Ok(Found::Here(client)),
+            None if server.is_some() => return Err(nobody()),
+            None => {}
+        }
     }
-    if state != "open" {
-        call.hub.clients.closed(|info| !wanted(&info.name) || rows.push(info.clone(), row_bytes(info)));
+    if let Some(server) = server {
+        return match hub.servers.linked(server) {
+            Some(to) => Ok(Found::There(bare.to_owned(), to)),
+            None => {
+                let message = format!(
+                    "there is no server {} within reach; servers lists those there are",
+                    quote(server)
+                );
+                Err(Refusal::new(Code::NoSuchClient, message))
+            }
+        };
     }
-    call.batch.worked(LOOK * call.hub.clients.count() + rows.bytes);
-    Ok(Outcome::Reply(Reply::Clients(ClientsReply {
-        clients: rows.rows,
-        truncated: rows.truncated,
-        missing: Vec::new(),
-    })))
-}
-
-/// Adds clients to a list, while there is room.
-pub(super) fn push_clients<'a>(
-    rows: &mut Rows<ClientInfo>,
-    clients: impl Iterator<Item = &'a Arc<Client>>,
-    call: &Call<'_>,
-) {
-    for client in clients {
-        let info = client.info(call.hub.name(), call.batch.now);
-        let bytes = row_bytes(&info);
-        if !rows.push(info, bytes) {
-            break;
+    match hub.servers.peers.directory().servers_of(bare).as_slice() {
+        [] => Err(nobody()),
+        [(_, server)] => match hub.servers.linked(server) {
+            Some(to) => Ok(Found::There(bare.to_owned(), to)),
+            None => {
+                let message = format!("{bare} is on {server}, which is out of reach at the moment");
+                Err(Refusal::new(Code::Timeout, message))
+            }
+        },
+        several => {
+            let names: Vec<String> = several.iter().map(|(_, server)| format!("{bare}@{server}")).collect();
+            let message = format!("several servers have a {bare}: say {}", names.join(" or "));
+            Err(Refusal::new(Code::Ambiguous, message))
         }
     }
 }
 
-/// About how long a row is in a reply.
-fn row_bytes(info: &ClientInfo) -> usize {
-    let channels: usize = info.channels.iter().map(|c| c.len() + 3).sum();
-    400 + channels
-        + 2 * info.welcome.as_deref().map_or(0, str::len)
-        + info.client.as_deref().map_or(0, str::len)
+/// The only answer of the only server that was asked.
+fn only(answers: Vec<Answer>, missing: &[String]) -> Result<Answer> {
+    match answers.into_iter().next() {
+        Some(Answer::Refused(refusal)) => Err(refusal),
+        Some(answer) => Ok(answer),
+        None => Err(Refusal::new(Code::Timeout, format!("{} did not answer in time", missing.join(", ")))),
+    }
 }
 
-/// Whether a pattern, in which `*` stands for any characters, covers a name; case does not count.
-fn glob(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.to_ascii_lowercase(), name.to_ascii_lowercase());
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let Some(last) = parts.next_back() else { return rest.is_empty() };
-    for part in parts {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
+pub(super) fn whois(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
+    match find(&call, &command.required("name")?)? {
+        Found::Here(client) => {
+            let info = client.info(call.hub.name(), call.batch.now);
+            call.batch.worked(row_bytes(&info));
+            Ok(Outcome::Reply(Reply::Whoami(Box::new(info))))
+        }
+        Found::There(name, to) => ask(
+            call,
+            command,
+            || Question::Whois { name },
+            to,
+            |outcome| match only(outcome.answers, &outcome.missing)? {
+                Answer::Whois(info) => Ok(Reply::Whoami(info)),
+                _ => Err(unexpected()),
+            },
+        ),
     }
-    rest.ends_with(last)
+}
+
+fn unexpected() -> Refusal {
+    Refusal::new(Code::Internal, "the other server answered something else than it was asked")
+}
+
+pub(super) fn clients(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
+    let state = command.choice("state", &["open", "closed", "all"])?.unwrap_or("open");
+    let scope = command.choice("scope", &["server", "cluster"])?;
+    let matching = command.text("match")?;
+    let limit = command.number("limit")?.map_or(DEFAULT_LIST_ROWS, |n| n.min(MAX_LIST_ROWS as u64) as usize);
+    let here = lists::clients(call.hub, state, matching.as_deref(), limit, call.batch);
+    if scope == Some("server") {
+        return Ok(Outcome::Reply(Reply::Clients(here)));
+    }
+    let question =
+        || Question::Clients { state: state.to_owned(), matching: matching.map(|m| m.into_owned()), limit };
+    ask_all(call, command, question, here, limit, clients_of, |list| Ok(Reply::Clients(list)))
+}
+
+/// The clients that another server answered with.
+pub(super) fn clients_of(answer: Answer) -> Option<ClientsReply> {
+    match answer {
+        Answer::Clients(list) => Some(list),
+        _ => None,
+    }
 }
 
 pub(super) fn msg(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
-    let to = find(&call, &command.required("to")?)?;
+    let found = find(&call, &command.required("to")?)?;
     let payload = payload(command, "data").ok_or_else(|| command.missing("data"))?;
+    let to = match found {
+        Found::Here(to) => to,
+        Found::There(name, to) => return msg_there(call, command, name, to, payload),
+    };
     let Call { hub, session, batch } = call;
     let stamp = batch.stamp;
     let direct = Direct { from: session.name.as_str(), origin: hub.origin(), at: stamp.as_str(), payload };
@@ -219,6 +253,41 @@ pub(super) fn msg(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     }
     let reply = MsgReply { delivered_to: vec![to.id.to_string()], to: to.name().to_string() };
     Ok(Outcome::Reply(Reply::Msg(reply)))
+}
+
+/// A message to a client of another server, which tells whether it was delivered.
+fn msg_there(
+    call: Call<'_>,
+    command: &Command<'_>,
+    name: String,
+    to: Asked,
+    payload: Payload<'_>,
+) -> Result<Outcome> {
+    call.session.client.messages_in.fetch_add(1, Ordering::Relaxed);
+    call.hub.counters.messages_in.add(1);
+    let question = Question::Direct {
+        to: name,
+        from: call.session.name.to_string(),
+        from_id: call.session.client.id.to_string(),
+        at_ms: call.batch.now.unix_ms,
+        payload: payload.raw().to_owned(),
+        is_json: matches!(payload, Payload::Json(_)),
+    };
+    ask(
+        call,
+        command,
+        || question,
+        to,
+        |outcome| {
+            let answer = only(outcome.answers, &outcome.missing)?;
+            let Answer::Delivered { client_id, name, welcome } = answer else { return Err(unexpected()) };
+            if let Some(welcome) = welcome {
+                let notice = format!("{name}: {welcome}");
+                outcome.hub.tell(outcome.client, &Out::Notice("welcome", &notice), 0, outcome.batch);
+            }
+            Ok(Reply::Msg(MsgReply { delivered_to: vec![client_id], to: name }))
+        },
+    )
 }
 
 pub(super) fn welcome(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
@@ -245,21 +314,4 @@ pub(super) fn welcome(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
         return done("no welcome is set");
     }
     Ok(Outcome::Reply(Reply::Text(TextReply { text })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::glob;
-
-    #[test]
-    fn stars_stand_for_any_characters() {
-        for (pattern, name) in
-            [("bob", "BOB"), ("*", "x"), ("b*", "bob"), ("*b", "bob"), ("b*o*b", "boob"), ("**", "a")]
-        {
-            assert!(glob(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [("bob", "bobby"), ("b*z", "bob"), ("a*a", "a"), ("", "x"), ("ab*ba", "aba")] {
-            assert!(!glob(pattern, name), "{pattern} {name}");
-        }
-    }
 }

@@ -6,7 +6,9 @@ mod about_clients;
 mod about_server;
 mod services;
 
+use crate::cluster::questions::{self, Answer, Asked, Question};
 use crate::hub::{Batch, Hub};
+use crate::lists::Merge;
 use crate::session::Session;
 use hubbub_shared::command::{Command, Value, Who};
 use hubbub_shared::encoding::Payload;
@@ -32,33 +34,6 @@ pub enum Outcome {
     Later,
     /// It is answered, and the connection ends.
     Close(Reply),
-}
-
-/// The rows of a list, until there are too many of them for a reply: in number, or in bytes, which
-/// must leave room in the queue of a client that reads all it is sent.
-struct Rows<T> {
-    rows: Vec<T>,
-    most: usize,
-    bytes: usize,
-    max_bytes: usize,
-    truncated: bool,
-}
-
-impl<T> Rows<T> {
-    fn new(hub: &Hub, most: usize) -> Self {
-        Rows { rows: Vec::new(), most, bytes: 0, max_bytes: hub.limits.max_queue / 4, truncated: false }
-    }
-
-    /// Adds one; whether there is room for another.
-    fn push(&mut self, row: T, bytes: usize) -> bool {
-        if self.rows.len() >= self.most || self.bytes + bytes > self.max_bytes {
-            self.truncated = true;
-            return false;
-        }
-        self.bytes += bytes;
-        self.rows.push(row);
-        true
-    }
 }
 
 type Result<T> = std::result::Result<T, Refusal>;
@@ -108,6 +83,54 @@ pub fn run(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
 
 fn done(said: impl Into<String>) -> Result<Outcome> {
     Ok(Outcome::Reply(Reply::Done(Done { said: said.into() })))
+}
+
+/// Asks linked servers, and makes the reply of what they answer, in their order, and of the names of
+/// those that did not: at once where there are none to ask.
+fn ask(
+    call: Call<'_>,
+    command: &Command<'_>,
+    question: impl FnOnce() -> Question,
+    to: Asked,
+    finish: impl FnOnce(questions::Outcome<'_>) -> Result<Reply> + Send + 'static,
+) -> Result<Outcome> {
+    let Call { hub, session, batch } = call;
+    if to.peers.is_empty() {
+        let (client, missing) = (&session.client, to.missing);
+        let outcome = questions::Outcome { hub, client, answers: Vec::new(), missing, batch };
+        return finish(outcome).map(Outcome::Reply);
+    }
+    hub.servers.ask(&session.client, command.id, question(), to, Box::new(finish), batch);
+    Ok(Outcome::Later)
+}
+
+/// Makes one list of this server's and what all others answer.
+fn ask_all<L: Merge + Send + 'static>(
+    call: Call<'_>,
+    command: &Command<'_>,
+    question: impl FnOnce() -> Question,
+    mut list: L,
+    limit: usize,
+    read: fn(Answer) -> Option<L>,
+    reply: fn(L) -> Result<Reply>,
+) -> Result<Outcome> {
+    let to = call.hub.servers.everyone();
+    ask(call, command, question, to, move |outcome| {
+        outcome.answers.into_iter().filter_map(read).for_each(|other| list.merge(other));
+        list.finish(limit, outcome.missing);
+        reply(list)
+    })
+}
+
+/// Replies when the linked servers know what has just been subscribed to or offered, so that whoever
+/// is told of it can rely on it there; those that do not answer soon are not waited for.
+fn when_known(call: Call<'_>, command: &Command<'_>, reply: Reply) -> Result<Outcome> {
+    let Call { hub, session, batch } = call;
+    let to = hub.servers.those_that_answer(batch.now);
+    if !to.peers.is_empty() {
+        hub.servers.peers.tell_changes(hub, batch);
+    }
+    ask(Call { hub, session, batch }, command, || Question::Sync, to, |_| Ok(reply))
 }
 
 /// An argument that may hold anything.

@@ -1,17 +1,16 @@
 //! Commands about services: asking, offering, answering.
 
-use super::{done, payload, Call, Outcome, Result};
+use super::{ask_all, done, payload, when_known, Call, Outcome, Result};
+use crate::cluster::questions::{self, Question};
+use crate::lists;
 use crate::services::{reversed, Answer, Request};
 use hubbub_shared::command::Command;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::limits::{DEFAULT_REQUEST_TIMEOUT, MAX_REQUEST_TIMEOUT};
 use hubbub_shared::names::channel_str;
 use hubbub_shared::refusal::Refusal;
-use hubbub_shared::reply::{Reply, ServicesReply, TextReply};
+use hubbub_shared::reply::{Done, Reply, TextReply};
 use std::time::Duration;
-
-/// Work of looking at one service, in the batch's measure: quantiles are walks through histograms.
-const LOOK: usize = 1 << 10;
 
 pub(super) fn request(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let service = command.required("service")?;
@@ -36,7 +35,8 @@ pub(super) fn serve(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let service = command.required("service")?;
     let about = command.text("about")?.unwrap_or_default();
     call.hub.services.offer(&call.session.client, &service, about.trim())?;
-    done(format!("serving {}", channel_str(&service)?))
+    let said = format!("serving {}", channel_str(&service)?);
+    when_known(call, command, Reply::Done(Done { said }))
 }
 
 pub(super) fn unserve(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
@@ -59,10 +59,13 @@ pub(super) fn respond(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> 
     done(format!("responded to {request_id}"))
 }
 
-pub(super) fn services(call: Call<'_>, _: &Command<'_>) -> Result<Outcome> {
-    let services = call.hub.services.list();
-    call.batch.worked(LOOK * services.len());
-    Ok(Outcome::Reply(Reply::Services(ServicesReply { services, missing: Vec::new() })))
+pub(super) fn services(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
+    let here = lists::services(call.hub, call.batch);
+    let read = |answer| match answer {
+        questions::Answer::Services(list) => Some(list),
+        _ => None,
+    };
+    ask_all(call, command, || Question::Services, here, usize::MAX, read, |list| Ok(Reply::Services(list)))
 }
 
 pub(super) fn reverse(_: Call<'_>, command: &Command<'_>) -> Result<Outcome> {

@@ -4,6 +4,7 @@
 use super::client::Client;
 use crate::block::{Block, Encoded};
 use crate::clock::{Now, Stamp};
+use crate::cluster::Peer;
 use crate::outbox::Push;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub struct Batch {
     work: usize,
     dirty: Vec<Arc<Client>>,
     overflowed: Vec<Arc<Client>>,
+    dirty_peers: Vec<Arc<Peer>>,
     spare: Vec<u8>,
     /// Messages that clients published, not yet counted in `stats`.
     pub messages_in: u64,
@@ -45,6 +47,7 @@ impl Batch {
             work: 0,
             dirty: Vec::new(),
             overflowed: Vec::new(),
+            dirty_peers: Vec::new(),
             spare: Vec::new(),
             messages_in: 0,
             messages_out: 0,
@@ -93,6 +96,17 @@ impl Batch {
         self.pushed(client, push)
     }
 
+    /// Queues something to another server. A link that is over its bound ends: its task sees that.
+    pub fn send(&mut self, peer: &Arc<Peer>, encoded: &Encoded) {
+        let push = peer.outbox.push(encoded, 0, &mut self.pressed);
+        self.work += STEP;
+        match push {
+            Push::Queued | Push::Closed => {}
+            Push::Flush => self.dirty_peers.push(peer.clone()),
+            Push::Overflow => peer.task.wake(),
+        }
+    }
+
     /// An empty block, in the buffer of the last one where nobody holds that any more.
     #[inline]
     pub fn block(&mut self) -> Block {
@@ -114,9 +128,9 @@ impl Batch {
         std::mem::take(&mut self.overflowed)
     }
 
-    /// Clients that have something to be written.
-    pub fn into_dirty(self) -> Vec<Arc<Client>> {
+    /// Clients and servers that have something to be written.
+    pub fn into_dirty(self) -> (Vec<Arc<Client>>, Vec<Arc<Peer>>) {
         debug_assert!(self.overflowed.is_empty(), "a batch is settled before it is handed over");
-        self.dirty
+        (self.dirty, self.dirty_peers)
     }
 }

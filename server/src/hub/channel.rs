@@ -6,28 +6,23 @@
 
 use super::batch::Batch;
 use super::client::Client;
+use super::fan_out::FanOut;
 use super::history::{History, Record};
 use super::matcher::{Matcher, PatternNode};
-use super::subscribers::{pick, Share, Subscribers};
-use crate::block::Encoded;
+use super::remote::{self, RemoteShare, RemoteShares};
+use super::subscribers::Subscribers;
 use crate::buffers::Received;
-use hubbub_shared::encoding::{MessageRef, Out, Payload};
+use crate::cluster::tables::{self, Share};
+use hubbub_shared::encoding::Payload;
 use hubbub_shared::names::is_inbox;
-use hubbub_shared::Encoding;
-use indexmap::IndexMap;
 use parking_lot::Mutex;
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// Patterns that a channel remembers to be covered by; where there are more they are looked up for
 /// each run, so that channels times patterns cannot fill the memory. A guess.
 const MAX_MATCHED: usize = 256;
-
-/// Work of passing over a receiver, in the batch's measure.
-const PASSED_OVER: usize = 64;
 
 /// A channel.
 pub struct Channel {
@@ -47,6 +42,8 @@ struct State {
     kept: bool,
     topic: Option<Box<Topic>>,
     subscribers: Option<Box<Subscribers>>,
+    /// Who is subscribed on other servers, to just this channel.
+    remote: Option<Box<RemoteShares>>,
     history: History,
     matched_at: Option<u64>,
     matched: Box<[Arc<PatternNode>]>,
@@ -63,6 +60,12 @@ pub struct Topic {
     pub by: String,
     /// When, in milliseconds since 1970.
     pub at_ms: i64,
+}
+
+impl From<Topic> for tables::Topic {
+    fn from(Topic { text, by, at_ms }: Topic) -> Self {
+        tables::Topic { text, by, at_ms }
+    }
 }
 
 /// One message on its way into a channel.
@@ -87,6 +90,42 @@ pub struct Publisher<'a> {
     pub echo: bool,
     /// What the payloads are parts of, where large ones may be kept by reference.
     pub received: Option<&'a Received>,
+    /// For whom it is.
+    pub reach: Reach,
+}
+
+/// How far a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To the subscribers of this server: what each server tells its own.
+    Server,
+    /// To all subscribers.
+    Cluster,
+}
+
+/// Consecutive messages of one publisher in one channel.
+pub struct Run<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// The count of the first message.
+    pub first_seq: u64,
+    /// The run of the server that took them.
+    pub origin: &'a str,
+    /// When.
+    pub at: &'a str,
+    /// Who published them.
+    pub publisher: &'a Publisher<'a>,
+    /// The messages.
+    pub items: &'a [Item<'a>],
+}
+
+/// For whom a run is that another server took.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Whether for all who are plainly subscribed.
+    pub plain: bool,
+    /// The groups of which one member gets each message.
+    pub groups: &'a [&'a str],
 }
 
 /// How much of the past is kept.
@@ -141,30 +180,44 @@ impl Channel {
         let state = &mut *state;
         let nodes: &[Arc<PatternNode>] = looked_up.as_deref().unwrap_or(&state.matched);
         let stamp = batch.stamp;
-        let head = MessageRef {
-            channel: &self.name,
-            from: publisher.name,
-            seq: first_seq,
-            origin,
-            at: stamp.as_str(),
-            payload: Payload::Json("null"),
-            via: None,
-            headers: None,
-            reply: None,
-        };
-        let mut fan_out = FanOut { head, items, publisher, batch, receivers: 0 };
-        let exact = state.subscribers.as_deref();
-        if nodes.is_empty() {
-            if let Some(exact) = exact {
-                fan_out.lanes(exact, None, |_| true);
-                fan_out.groups(&[(exact, None)]);
-            }
-        } else {
-            fan_out.overlapping(exact, nodes);
+        let run = Run { channel: &self.name, first_seq, origin, at: stamp.as_str(), publisher, items };
+        let mut fan_out = FanOut::new(&run, None, batch);
+        let served = fan_out.local(state.subscribers.as_deref(), nodes);
+        let mut receivers = fan_out.receivers;
+        let exact: &[RemoteShare] = state.remote.as_deref().map_or(&[], Vec::as_slice);
+        if publisher.reach == Reach::Cluster && (!exact.is_empty() || !nodes.is_empty()) {
+            receivers += remote::send(&run, exact, nodes, |group| served.contains(group), batch);
         }
-        let receivers = fan_out.receivers;
         let history_grew = state.remember(publisher, items, keep, batch.now.unix_ms);
         Ok(Published { first_seq, receivers, history_grew })
+    }
+
+    /// Queues a run that another server took to the subscribers here. It is counted and remembered
+    /// where it was taken; and there is no way from here to another server.
+    pub fn deliver(&self, run: &Run<'_>, wanted: Wanted<'_>, matcher: &Matcher, batch: &mut Batch) -> u64 {
+        let mut state = self.state.lock();
+        state.touched = true;
+        let looked_up = state.refresh_matched(&self.name, matcher);
+        let nodes: &[Arc<PatternNode>] = looked_up.as_deref().unwrap_or(&state.matched);
+        let mut fan_out = FanOut::new(run, Some(wanted), batch);
+        fan_out.local(state.subscribers.as_deref(), nodes);
+        fan_out.receivers
+    }
+
+    /// Who is subscribed on other servers, from now on.
+    pub fn set_remote(&self, shares: RemoteShares) {
+        self.state.lock().remote = (!shares.is_empty()).then(|| Box::new(shares));
+    }
+
+    /// How many are subscribed to just this channel.
+    pub fn share(&self) -> Share {
+        self.state.lock().subscribers.as_deref().map(Subscribers::share).unwrap_or_default()
+    }
+
+    /// The topic and when it was set, if the channel is kept for good.
+    pub fn kept(&self) -> Option<Option<Topic>> {
+        let state = self.state.lock();
+        state.kept.then(|| state.topic.as_deref().cloned())
     }
 
     /// Adds a subscriber.
@@ -309,143 +362,5 @@ impl State {
             self.history.push(&record, shared, keep.messages, keep.bytes);
         }
         self.history.memory() as isize - before as isize
-    }
-}
-
-/// The n-th message of a run.
-#[inline]
-fn message<'a>(first: &MessageRef<'a>, n: usize, item: &'a Item<'_>, via: Option<&'a str>) -> MessageRef<'a> {
-    MessageRef {
-        seq: first.seq + n as u64,
-        payload: item.payload,
-        headers: item.headers,
-        reply: item.reply.as_deref(),
-        via,
-        ..*first
-    }
-}
-
-/// One run of messages on its way to its receivers.
-struct FanOut<'a, 'b> {
-    head: MessageRef<'a>,
-    items: &'a [Item<'a>],
-    publisher: &'a Publisher<'a>,
-    batch: &'b mut Batch,
-    receivers: u64,
-}
-
-impl FanOut<'_, '_> {
-    fn is_left_out(&self, client: &Client) -> bool {
-        !self.publisher.echo && self.publisher.client.is_some_and(|p| p.key == client.key)
-    }
-
-    /// Encodes some of the messages; large payloads by reference, where they are written as they came.
-    fn encode(&mut self, encoding: Encoding, via: Option<&str>, range: Range<usize>) -> Encoded {
-        let mut block = self.batch.block();
-        for n in range {
-            let message = message(&self.head, n, &self.items[n], via);
-            // Its length first: whether it is written as it came is work to find out.
-            let received = self.publisher.received.filter(|r| r.may_share(message.payload.raw().len()));
-            let verbatim = received.and_then(|received| {
-                let payload = encoding.verbatim(message.payload)?;
-                Some((payload, received.share(payload)?))
-            });
-            match verbatim {
-                Some((payload, shared)) => {
-                    let at = encoding.push_around(&message, payload, block.out());
-                    block.insert(at, shared.bytes);
-                }
-                None => encoding.push(&Out::Message(message), block.out()),
-            }
-        }
-        Encoded::new(block)
-    }
-
-    /// Queues the run to its only receiver of a lane, encoded where it is queued.
-    fn deliver_alone(&mut self, client: &Arc<Client>, encoding: Encoding, via: Option<&str>) {
-        let (head, items) = (self.head, self.items);
-        let queued = self.batch.write(client, items.len() as u64, |out| {
-            for (n, item) in items.iter().enumerate() {
-                encoding.push(&Out::Message(message(&head, n, item, via)), out);
-            }
-        });
-        self.receivers += u64::from(queued);
-    }
-
-    /// Encodes the run once for each encoding that somebody speaks, and queues it to all of them
-    /// for whom `first` says that they do not have it yet.
-    fn lanes(
-        &mut self,
-        subscribers: &Subscribers,
-        via: Option<&str>,
-        mut first: impl FnMut(&Client) -> bool,
-    ) {
-        for encoding in Encoding::ALL {
-            let lane = subscribers.lane(encoding);
-            // Made for the first who needs it: of overlapping patterns most have nobody left.
-            let mut block: Option<Encoded> = None;
-            for client in lane.values() {
-                if self.is_left_out(client) || !first(client) {
-                    self.batch.worked(PASSED_OVER);
-                } else if lane.len() == 1 && self.publisher.received.is_none() {
-                    self.deliver_alone(client, encoding, via);
-                } else {
-                    let block = block.get_or_insert_with(|| self.encode(encoding, via, 0..self.items.len()));
-                    let queued = self.batch.deliver(client, block, self.items.len() as u64);
-                    self.receivers += u64::from(queued);
-                }
-            }
-            if let Some(block) = block {
-                self.batch.reuse(block);
-            }
-        }
-    }
-
-    /// The general case: a client receives one copy, however many of its patterns cover the
-    /// channel; the channel's own subscribers come first, and without `via`.
-    fn overlapping(&mut self, exact: Option<&Subscribers>, nodes: &[Arc<PatternNode>]) {
-        let mut seen: HashSet<u64, foldhash::fast::RandomState> = HashSet::default();
-        if let Some(exact) = exact {
-            self.lanes(exact, None, |_| true);
-        }
-        let guards: Vec<_> = nodes.iter().map(|node| node.subscribers.read()).collect();
-        for (node, subscribers) in nodes.iter().zip(&guards) {
-            let first = |client: &Client| {
-                !exact.is_some_and(|e| e.has(client)) && (nodes.len() == 1 || seen.insert(client.key))
-            };
-            self.lanes(subscribers, Some(node.pattern.as_str()), first);
-        }
-        let wild = nodes.iter().zip(&guards).map(|(node, guard)| (&**guard, Some(node.pattern.as_str())));
-        let all: Vec<_> = exact.map(|exact| (exact, None)).into_iter().chain(wild).collect();
-        self.groups(&all);
-    }
-
-    /// Gives each message to one member of each group. Groups of one name are one group, whatever
-    /// pattern their members came by; who receives everything anyway is not given a share.
-    fn groups(&mut self, sources: &[(&Subscribers, Option<&str>)]) {
-        if sources.iter().all(|(subscribers, _)| subscribers.groups().is_empty()) {
-            return;
-        }
-        let mut by_name: IndexMap<&str, Vec<Share<'_>>, foldhash::fast::RandomState> = IndexMap::default();
-        for (subscribers, via) in sources {
-            for group in subscribers.groups() {
-                by_name.entry(&group.name).or_default().push((group, *via));
-            }
-        }
-        for same in by_name.values() {
-            let mut served = false;
-            for n in 0..self.items.len() {
-                let skip = |client: &Client| {
-                    self.is_left_out(client)
-                        || !client.outbox.is_open()
-                        || sources.iter().any(|(s, _)| s.has(client))
-                };
-                let Some((member, via)) = pick(same, skip) else { break };
-                let block = self.encode(member.encoding(), via, n..n + 1);
-                served |= self.batch.deliver(member, &block, 1);
-                self.batch.reuse(block);
-            }
-            self.receivers += u64::from(served);
-        }
     }
 }

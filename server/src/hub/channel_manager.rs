@@ -2,21 +2,58 @@
 //! many channels or too much is remembered.
 
 use super::batch::Batch;
-use super::channel::{Channel, Dead, Item, Keep, Published, Publisher, Topic};
+use super::channel::{Channel, Dead, Item, Keep, Published, Publisher, Run, Topic, Wanted};
 use super::client::{Client, Subscription};
 use super::matcher::Matcher;
+use super::remote::{self, RemoteShares};
 use crate::clock::Now;
+use crate::cluster::tables::{self, Share};
+use crate::cluster::Peer;
 use dashmap::DashMap;
 use hubbub_shared::limits::Limits;
-use hubbub_shared::names::{channel_str, is_inbox, Pattern};
+use hubbub_shared::names::{channel_str, is_hubs_own, is_inbox, Pattern};
 use hubbub_shared::refusal::{Code, Refusal};
 use parking_lot::Mutex;
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// Channels looked at when room is needed: bounds the time that one command may take. A guess.
 const MAX_STEPS: usize = 4_096;
+
+/// The patterns that somebody subscribed to or left since other servers were told. Nothing is written
+/// down while nobody wants to know.
+#[derive(Default)]
+pub struct InterestLog {
+    is_kept: AtomicBool,
+    changed: Mutex<BTreeSet<Pattern>>,
+}
+
+impl InterestLog {
+    /// Other servers want to know from now on.
+    pub fn keep(&self) {
+        self.is_kept.store(true, Ordering::Release);
+    }
+
+    fn changed(&self, pattern: &Pattern) {
+        if self.is_kept.load(Ordering::Acquire) && !is_servers_own(pattern.as_str()) {
+            self.changed.lock().insert(pattern.clone());
+        }
+    }
+
+    /// What changed since the last time.
+    pub fn take(&self) -> BTreeSet<Pattern> {
+        if !self.is_kept.load(Ordering::Acquire) {
+            return BTreeSet::new();
+        }
+        std::mem::take(&mut *self.changed.lock())
+    }
+}
+
+/// Whether each server has a channel of its own by that name, with what it tells its clients.
+pub fn is_servers_own(name: &str) -> bool {
+    is_hubs_own(name) && !is_inbox(name)
+}
 
 /// The channels and patterns of one server.
 pub struct ChannelManager {
@@ -31,6 +68,10 @@ pub struct ChannelManager {
     last_seq: AtomicU64,
     last_inbox_seq: AtomicU64,
     subscriptions: AtomicU64,
+    /// Who is subscribed on other servers, by channel: also to those that do not exist here.
+    remote: DashMap<Arc<str>, RemoteShares, foldhash::fast::RandomState>,
+    /// What changed here since other servers were told.
+    pub interest: InterestLog,
     max_channels: usize,
     max_history: isize,
     keep: Keep,
@@ -47,6 +88,8 @@ impl ChannelManager {
             last_seq: AtomicU64::new(0),
             last_inbox_seq: AtomicU64::new(0),
             subscriptions: AtomicU64::new(0),
+            remote: DashMap::default(),
+            interest: InterestLog::default(),
             max_channels: limits.max_channels,
             max_history: isize::try_from(limits.history_total_bytes).unwrap_or(isize::MAX),
             keep: Keep { messages: limits.history_messages, bytes: limits.history_bytes },
@@ -89,6 +132,11 @@ impl ChannelManager {
                 clock.retain(|c| !c.is_dead());
             }
             clock.push_back(channel.clone());
+            drop(clock);
+            if let Some(shares) = self.remote.get(&channel.name) {
+                // Under the entry's lock, as in `set_remote`: the last one to set it has the latest.
+                channel.set_remote(shares.clone());
+            }
         }
         Ok(channel)
     }
@@ -120,6 +168,51 @@ impl ChannelManager {
         }
     }
 
+    /// Queues a run that another server took to the subscribers here; how many those are.
+    pub fn deliver(&self, run: &Run<'_>, wanted: Wanted<'_>, batch: &mut Batch) -> Result<u64, Refusal> {
+        let channel = self.open(run.channel, batch.now)?;
+        Ok(channel.deliver(run, wanted, &self.matcher, batch))
+    }
+
+    /// What another server wants of a channel or pattern.
+    pub fn set_remote(&self, pattern: &Pattern, peer: &Arc<Peer>, share: Option<Share>) {
+        if pattern.is_wild() {
+            return self.matcher.set_remote(pattern, peer, share);
+        }
+        let name: Arc<str> = pattern.as_str().into();
+        let mut entry = self.remote.entry(name.clone()).or_default();
+        remote::set(&mut entry, peer, share);
+        if let Some(channel) = self.find(&name) {
+            channel.set_remote(entry.clone());
+        }
+        let is_empty = entry.is_empty();
+        drop(entry);
+        if is_empty {
+            self.remote.remove_if(&name, |_, shares| shares.is_empty());
+        }
+    }
+
+    /// How many are subscribed to a channel or pattern here.
+    pub fn share(&self, pattern: &Pattern) -> Share {
+        if pattern.is_wild() {
+            return self.matcher.share(pattern);
+        }
+        self.find(pattern.as_str()).map(|channel| channel.share()).unwrap_or_default()
+    }
+
+    /// Everything that anybody may be subscribed to here.
+    pub fn patterns(&self) -> Vec<Pattern> {
+        let channels = self.by_name.iter().filter(|c| !c.share().is_empty());
+        let mut patterns: Vec<_> = channels.filter_map(|c| Pattern::parse(&c.name).ok()).collect();
+        patterns.extend(self.matcher.all());
+        patterns
+    }
+
+    /// Channels that are kept for good, with their topics.
+    pub fn kept(&self) -> Vec<(Arc<str>, Option<Topic>)> {
+        self.by_name.iter().filter_map(|c| Some((c.name.clone(), c.kept()?))).collect()
+    }
+
     /// Keeps a channel for good, with a topic where one is given; whether that changed anything.
     pub fn keep(&self, name: &str, topic: Option<&Topic>, now: Now) -> Result<bool, Refusal> {
         let mut channel = self.open(name, now)?;
@@ -128,6 +221,17 @@ impl ChannelManager {
                 Ok(changed) => return Ok(changed),
                 Err(Dead) => channel = self.reopen(&channel, now)?,
             }
+        }
+    }
+
+    /// Another server tells that a channel is kept, with its topic: the latest counts.
+    pub fn keep_latest(&self, name: &str, told: tables::Topic, now: Now) {
+        let known = self.find(name).and_then(|channel| channel.topic());
+        let is_later = told.at_ms > known.map_or(0, |topic| topic.at_ms);
+        let tables::Topic { text, by, at_ms } = told;
+        let topic = is_later.then_some(Topic { text, by, at_ms });
+        if let Err(refusal) = self.keep(name, topic.as_ref(), now) {
+            log::debug!(channel = name; "a channel of another server cannot be kept here: {refusal}");
         }
     }
 
@@ -174,6 +278,7 @@ impl ChannelManager {
             self.unsubscribe(client, &pattern);
             return Err(refusal);
         }
+        self.interest.changed(&pattern);
         entered.map_err(|_| full())
     }
 
@@ -192,6 +297,7 @@ impl ChannelManager {
     pub fn leave(&self, client: &Client, subscription: &Subscription) {
         self.subscriptions.fetch_sub(1, Ordering::Relaxed);
         self.detach(client, subscription);
+        self.interest.changed(&subscription.pattern);
     }
 
     fn detach(&self, client: &Client, subscription: &Subscription) {

@@ -12,7 +12,7 @@ use hubbub_shared::Encoding;
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -44,6 +44,8 @@ pub struct Client {
     // In this order: the socket is closed before it is counted as closed.
     socket: Option<(Socket, OpenSocket)>,
     encoding: AtomicU8,
+    /// Its commands that wait for other servers.
+    pub waits: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -61,6 +63,8 @@ struct Extra {
     welcome: Option<String>,
     agent: Option<String>,
     welcomed_by: HashSet<u64>,
+    /// Clients of other servers that have seen this one's welcome.
+    greeted: HashSet<Box<str>>,
 }
 
 /// One subscription of a client.
@@ -103,6 +107,7 @@ impl Client {
             task: AtomicWaker::new(),
             socket,
             encoding: AtomicU8::new(UNDECIDED),
+            waits: AtomicU32::new(0),
             state: Mutex::new(State {
                 name,
                 gone: false,
@@ -252,6 +257,13 @@ impl Client {
         let mut state = self.state.lock();
         let welcomed = &mut state.extra.get_or_insert_default().welcomed_by;
         welcomed.len() < MAX_WELCOMED && welcomed.insert(other)
+    }
+
+    /// Whether a client of another server, by its id, now messages this one for the first time.
+    pub fn is_met_by(&self, other: &str) -> bool {
+        let mut state = self.state.lock();
+        let greeted = &mut state.extra.get_or_insert_default().greeted;
+        greeted.len() < MAX_WELCOMED && greeted.insert(other.into())
     }
 
     /// What `whoami` and its like show.

@@ -2,7 +2,10 @@
 //! the channel's tokens and the patterns that match, not on how many patterns there are.
 
 use super::client::Client;
+use super::remote::{self, RemoteShares};
 use super::subscribers::Subscribers;
+use crate::cluster::tables::Share;
+use crate::cluster::Peer;
 use hubbub_shared::names::{is_hubs_own, Pattern};
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -15,6 +18,14 @@ pub struct PatternNode {
     pub pattern: Pattern,
     /// Who is subscribed to it.
     pub subscribers: RwLock<Subscribers>,
+    /// Who is subscribed to it on other servers.
+    pub remote: RwLock<RemoteShares>,
+}
+
+impl PatternNode {
+    fn is_unused(&self) -> bool {
+        self.subscribers.read().is_empty() && self.remote.read().is_empty()
+    }
 }
 
 #[derive(Default)]
@@ -50,14 +61,59 @@ impl Matcher {
     /// Adds a subscriber to a pattern.
     pub fn subscribe(&self, pattern: &Pattern, client: &Arc<Client>, group: Option<&Arc<str>>) {
         let mut tree = self.tree.write();
+        self.node(&mut tree, pattern).subscribers.write().add(client, group);
+    }
+
+    /// What another server wants of a pattern.
+    pub fn set_remote(&self, pattern: &Pattern, peer: &Arc<Peer>, share: Option<Share>) {
+        let mut tree = self.tree.write();
+        if share.is_some() {
+            remote::set(&mut self.node(&mut tree, pattern).remote.write(), peer, share);
+        } else if let Some(node) = tree.slot(pattern).clone() {
+            remote::set(&mut node.remote.write(), peer, None);
+            self.prune(&mut tree, &node);
+        } else {
+            tree.prune(pattern);
+        }
+    }
+
+    /// How many are subscribed to a pattern here.
+    pub fn share(&self, pattern: &Pattern) -> Share {
+        let mut tree = self.tree.write();
+        let Some(node) = tree.slot(pattern).clone() else {
+            tree.prune(pattern);
+            return Share::default();
+        };
+        let share = node.subscribers.read().share();
+        share
+    }
+
+    /// All patterns.
+    pub fn all(&self) -> Vec<Pattern> {
+        let mut found = Vec::new();
+        self.tree.read().walk(&mut found);
+        found
+    }
+
+    fn node<'t>(&self, tree: &'t mut Tree, pattern: &Pattern) -> &'t Arc<PatternNode> {
         let slot = tree.slot(pattern);
-        let is_new = slot.is_none();
-        let node = slot.get_or_insert_with(|| {
-            Arc::new(PatternNode { pattern: pattern.clone(), subscribers: RwLock::default() })
-        });
-        node.subscribers.write().add(client, group);
-        if is_new {
+        if slot.is_none() {
             self.patterns.fetch_add(1, Ordering::Relaxed);
+            self.version.fetch_add(1, Ordering::Release);
+        }
+        slot.get_or_insert_with(|| {
+            Arc::new(PatternNode {
+                pattern: pattern.clone(),
+                subscribers: RwLock::default(),
+                remote: RwLock::default(),
+            })
+        })
+    }
+
+    fn prune(&self, tree: &mut Tree, node: &PatternNode) {
+        if node.is_unused() {
+            tree.prune(&node.pattern);
+            self.patterns.fetch_sub(1, Ordering::Relaxed);
             self.version.fetch_add(1, Ordering::Release);
         }
     }
@@ -65,17 +121,9 @@ impl Matcher {
     /// Removes a subscriber from a pattern.
     pub fn unsubscribe(&self, pattern: &Pattern, client: &Client, group: Option<&Arc<str>>) {
         let mut tree = self.tree.write();
-        let Some(node) = tree.slot(pattern) else { return tree.prune(pattern) };
-        let empty = {
-            let mut subscribers = node.subscribers.write();
-            subscribers.remove(client, group);
-            subscribers.is_empty()
-        };
-        if empty {
-            tree.prune(pattern);
-            self.patterns.fetch_sub(1, Ordering::Relaxed);
-            self.version.fetch_add(1, Ordering::Release);
-        }
+        let Some(node) = tree.slot(pattern).clone() else { return tree.prune(pattern) };
+        node.subscribers.write().remove(client, group);
+        self.prune(&mut tree, &node);
     }
 
     /// The patterns that cover a channel, and the version at which they did.
@@ -134,6 +182,12 @@ impl Tree {
             }
         }
         self.here.is_none() && self.rest.is_none() && self.star.is_none() && self.children.is_empty()
+    }
+
+    fn walk(&self, found: &mut Vec<Pattern>) {
+        found.extend(self.here.iter().chain(&self.rest).map(|node| node.pattern.clone()));
+        self.star.iter().for_each(|tree| tree.walk(found));
+        self.children.values().for_each(|tree| tree.walk(found));
     }
 
     /// Depth is bounded by the tokens of a channel, of which there are 16 at the most. A wildcard

@@ -7,14 +7,16 @@ mod channel_manager;
 mod client;
 mod client_manager;
 mod counters;
+mod fan_out;
 mod history;
 mod matcher;
+mod remote;
 mod subscribers;
 mod sys_event;
 
 pub use batch::Batch;
-pub use channel::{Channel, Item, Published, Publisher, Topic};
-pub use channel_manager::ChannelManager;
+pub use channel::{Channel, Item, Published, Publisher, Reach, Run, Topic, Wanted};
+pub use channel_manager::{is_servers_own, ChannelManager};
 pub use client::{seconds, Client};
 pub use client_manager::ClientManager;
 pub use counters::Counters;
@@ -116,6 +118,7 @@ impl Hub {
             server: self.name(),
         };
         self.announce(&opened, batch);
+        self.servers.peers.client_is(&client, batch);
         client
     }
 
@@ -158,18 +161,25 @@ impl Hub {
             server: &info.server,
             duration_s: info.duration_s,
             reason: &reason,
-            messages_in: info.messages_in.unwrap_or_default(),
-            messages_out: info.messages_out.unwrap_or_default(),
+            messages_in: info.messages_in,
+            messages_out: info.messages_out,
         };
         self.announce(&closed, batch);
+        self.servers.peers.client_closed(&info, &reason, batch);
     }
 
     /// Publishes an event of the hub's own.
     pub fn announce(&self, event: &SysEvent<'_>, batch: &mut Batch) {
+        self.announce_of(None, event, batch);
+    }
+
+    /// Publishes an event of another server, or of this one. Each server tells its own clients.
+    pub fn announce_of(&self, server: Option<&str>, event: &SysEvent<'_>, batch: &mut Batch) {
         let Ok(channel) = self.channels.open(event.channel(), batch.now) else { return };
         let Ok(data) = serde_json::to_string(event) else { return };
         let item = Item { payload: Payload::Json(&data), headers: None, reply: None, id: None };
-        let publisher = Publisher { client: None, name: self.name(), echo: true, received: None };
+        let name = server.unwrap_or_else(|| self.name());
+        let publisher = Publisher { client: None, name, echo: true, received: None, reach: Reach::Server };
         // It can fail only where there is no room for the channel, and then nobody is subscribed.
         let _ = self.publish(&channel, &publisher, &[item], batch);
     }
@@ -201,12 +211,27 @@ impl Hub {
         batch.write(client, messages, |out| client.encoding().push(what, out))
     }
 
+    /// Queues a refusal to a client.
+    pub fn refuse(
+        &self,
+        client: &Arc<Client>,
+        id: Option<&str>,
+        refusal: &Refusal,
+        batch: &mut Batch,
+    ) -> bool {
+        self.counters.refusals.add(1);
+        self.tell(client, &Out::Error(id, refusal), 0, batch)
+    }
+
     /// Counts what was published, and closes everyone who did not keep up in this batch; to be called
     /// before it is handed over.
     pub fn settle(&self, batch: &mut Batch) {
         loop {
             let overflowed = batch.take_overflowed();
             if overflowed.is_empty() {
+                if self.servers.peers.any() {
+                    self.servers.peers.tell_changes(self, batch);
+                }
                 return self.count(batch);
             }
             for client in overflowed {

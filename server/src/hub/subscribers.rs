@@ -2,6 +2,7 @@
 //! is one encoding and one loop for each lane, and the groups that share messages.
 
 use super::client::Client;
+use crate::cluster::tables as cluster;
 use hubbub_shared::Encoding;
 use indexmap::IndexMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -80,6 +81,14 @@ impl Subscribers {
     /// The groups.
     pub fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// How many there are, as other servers are told.
+    pub fn share(&self) -> cluster::Share {
+        cluster::Share {
+            plain: self.lanes.iter().map(|lane| lane.len() as u32).sum(),
+            groups: self.groups.iter().map(|g| (g.name.to_string(), g.members.len() as u32)).collect(),
+        }
     }
 
     /// Everyone, members of groups included.

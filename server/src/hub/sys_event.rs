@@ -29,14 +29,18 @@ pub enum SysEvent<'a> {
         server: &'a str,
         duration_s: f64,
         reason: &'a str,
-        messages_in: u64,
-        messages_out: u64,
+        messages_in: Option<u64>,
+        messages_out: Option<u64>,
     },
     ServerJoined {
         name: &'a str,
         origin: &'a str,
     },
     ServerLeft {
+        name: &'a str,
+        origin: &'a str,
+    },
+    ServerDown {
         name: &'a str,
         origin: &'a str,
     },
@@ -51,6 +55,7 @@ impl SysEvent<'_> {
             SysEvent::ClientClosed { .. } => "$sys.client.closed",
             SysEvent::ServerJoined { .. } => "$sys.server.joined",
             SysEvent::ServerLeft { .. } => "$sys.server.left",
+            SysEvent::ServerDown { .. } => "$sys.server.down",
         }
     }
 }

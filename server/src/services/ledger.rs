@@ -1,5 +1,6 @@
 //! The requests that wait for their answers: by number, by provider, and by when they time out.
 
+use crate::cluster::Peer;
 use crate::hub::Client;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::names::ClientName;
@@ -7,14 +8,30 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Who waits for an answer.
+pub enum Caller {
+    /// A client of this server, with the id of its command.
+    Client(Arc<Client>, Option<Box<str>>),
+    /// Another server, whose client it is, with its number for the request.
+    Peer(Arc<Peer>, u64),
+}
+
+impl Caller {
+    /// Names it among clients and servers.
+    pub fn key(&self) -> u64 {
+        match self {
+            Caller::Client(client, _) => client.key,
+            Caller::Peer(peer, _) => peer.key,
+        }
+    }
+}
+
 /// A request that waits for its answer.
 pub struct Open {
     /// Who asked.
-    pub caller: Arc<Client>,
+    pub caller: Caller,
     /// Under which name.
     pub from: ClientName,
-    /// The id of the caller's command.
-    pub re: Option<Box<str>>,
     /// What was asked.
     pub service: Arc<str>,
     /// With what: kept for the next provider, should this one go.
@@ -83,7 +100,7 @@ impl Ledger {
     /// Takes out all that a caller waits for.
     pub fn take_of_caller(&mut self, caller: u64) -> Vec<Open> {
         let ids: Vec<u64> =
-            self.by_id.iter().filter(|(_, open)| open.caller.key == caller).map(|(id, _)| *id).collect();
+            self.by_id.iter().filter(|(_, open)| open.caller.key() == caller).map(|(id, _)| *id).collect();
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 

@@ -3,11 +3,15 @@
 
 mod echo;
 mod ledger;
+mod remote;
 mod reverse;
 mod uuid;
 
+pub use remote::Passed;
 pub use reverse::reversed;
 
+use crate::cluster::tables::Offer;
+use crate::cluster::Peer;
 use crate::hub::{Batch, Client, Hub};
 use hdrhistogram::Histogram;
 use hubbub_shared::encoding::{Out, Payload};
@@ -15,9 +19,9 @@ use hubbub_shared::limits::{MAX_SERVICES_PER_CLIENT, MAX_SHORT_TEXT};
 use hubbub_shared::names::{channel_str, is_hubs_own};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::reply::ServiceInfo;
-use ledger::{Ledger, Open};
+use ledger::{Caller, Ledger, Open};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,6 +75,8 @@ pub struct Services {
 
 struct Inner {
     services: BTreeMap<Arc<str>, Service>,
+    /// Services whose providers here changed since other servers were told, once they want to know.
+    changed: Option<BTreeSet<Arc<str>>>,
     ledger: Ledger,
     requests: u64,
     /// Services that were offered and are not any more, the latest last.
@@ -80,6 +86,8 @@ struct Inner {
 struct Service {
     about: String,
     providers: Vec<Arc<Client>>,
+    /// Servers that have providers, with how many.
+    peers: Vec<(Arc<Peer>, Offer)>,
     turn: usize,
     requests: u64,
     errors: u64,
@@ -87,11 +95,25 @@ struct Service {
     times: Histogram<u32>,
 }
 
+/// Whom to ask.
+enum Provider {
+    Client(Arc<Client>),
+    Peer(Arc<Peer>),
+}
+
 impl Service {
     fn new(about: &str) -> Self {
         let longest = hubbub_shared::limits::MAX_REQUEST_TIMEOUT.as_micros() as u64;
         let times = Histogram::new_with_bounds(1, longest, 1).expect("the bounds are constants");
-        Service { about: about.to_owned(), providers: Vec::new(), turn: 0, requests: 0, errors: 0, times }
+        Service {
+            about: about.to_owned(),
+            providers: Vec::new(),
+            peers: Vec::new(),
+            turn: 0,
+            requests: 0,
+            errors: 0,
+            times,
+        }
     }
 
     fn finished(&mut self, took: Duration, ok: bool) {
@@ -99,14 +121,23 @@ impl Service {
         self.times.saturating_record((took.as_micros() as u64).max(1));
     }
 
-    /// The provider whose turn it is, of those not asked before.
-    fn next(&mut self, tried: &[u64]) -> Option<Arc<Client>> {
+    /// The provider whose turn it is, of those not asked before: here, else on the nearest server
+    /// where `may_leave`. What another server asks stays here, so that nothing goes round in circles.
+    fn next(&mut self, tried: &[u64], may_leave: bool) -> Option<Provider> {
         self.turn = self.turn.wrapping_add(1);
         let count = self.providers.len();
-        (0..count)
+        let here = (0..count)
             .map(|n| &self.providers[self.turn.wrapping_add(n) % count])
-            .find(|p| !tried.contains(&p.key) && p.outbox.is_open())
-            .cloned()
+            .find(|p| !tried.contains(&p.key) && p.outbox.is_open());
+        let there = || {
+            let open = self.peers.iter().map(|(peer, _)| peer).filter(|p| may_leave && p.outbox.is_open());
+            open.filter(|p| !tried.contains(&p.key)).min_by_key(|p| p.distance()).cloned()
+        };
+        here.cloned().map(Provider::Client).or_else(|| there().map(Provider::Peer))
+    }
+
+    fn is_offered(&self) -> bool {
+        !self.providers.is_empty() || !self.peers.is_empty()
     }
 }
 
@@ -117,6 +148,7 @@ impl Services {
         Services {
             inner: Mutex::new(Inner {
                 services,
+                changed: None,
                 ledger: Ledger::default(),
                 requests: 0,
                 departed: VecDeque::new(),
@@ -129,7 +161,7 @@ impl Services {
     /// A client offers a service.
     pub fn offer(&self, client: &Arc<Client>, name: &str, about: &str) -> Result<(), Refusal> {
         let name = check_name(name)?;
-        if OWN.iter().any(|own| own.name == name) {
+        if is_own(name) {
             let message = format!("{name} is answered by the hub itself; choose another name");
             return Err(Refusal::new(Code::NotAllowed, message));
         }
@@ -147,6 +179,7 @@ impl Services {
             if !service.providers.iter().any(|p| p.key == client.key) {
                 service.providers.push(client.clone());
             }
+            inner.note(&name);
         });
         let message = || format!("a client offers {MAX_SERVICES_PER_CLIENT} services at the most");
         entered.map_err(|code| Refusal::new(code, message()))
@@ -220,9 +253,8 @@ impl Services {
             return Err(Refusal::new(code, message));
         };
         let open = Open {
-            caller: caller.clone(),
+            caller: Caller::Client(caller.clone(), re.map(Into::into)),
             from,
-            re: re.map(Into::into),
             service: name.clone(),
             payload: payload.raw().into(),
             is_json: matches!(payload, Payload::Json(_)),
@@ -231,18 +263,22 @@ impl Services {
             deadline: batch.now.instant + within,
             tried: Vec::new(),
         };
+        caller.open_requests.fetch_add(weight, Ordering::Relaxed);
+        self.enter(&mut inner, open, hub, batch);
+        Ok(())
+    }
+
+    fn enter(&self, inner: &mut Inner, open: Open, hub: &Hub, batch: &mut Batch) {
         inner.requests += 1;
         let earliest = inner.ledger.next_deadline();
         if let Some(service) = inner.services.get_mut(&open.service) {
             service.requests += 1;
         }
-        caller.open_requests.fetch_add(weight, Ordering::Relaxed);
         let deadline = open.deadline;
         inner.pass_on(open, hub, batch);
         if earliest.is_none_or(|e| deadline < e) {
             self.alarm.notify(1);
         }
-        Ok(())
     }
 
     /// A provider answers a request that it was given.
@@ -292,13 +328,14 @@ impl Services {
         let row = |(name, service): (&Arc<str>, &Service)| ServiceInfo {
             name: name.to_string(),
             about: service.about.clone(),
-            providers: service.providers.len() as u64 + u64::from(OWN.iter().any(|own| own.name == &**name)),
+            providers: service.providers.len() as u64 + u64::from(is_own(name)),
             requests: service.requests,
             errors: service.errors,
             p50_us: service.times.value_at_quantile(0.5),
             p99_us: service.times.value_at_quantile(0.99),
         };
-        inner.services.iter().map(row).collect()
+        let here = |(name, service): &(&Arc<str>, &Service)| !service.providers.is_empty() || is_own(name);
+        inner.services.iter().filter(here).map(row).collect()
     }
 
     /// Services now, requests that wait now, and requests ever.
@@ -309,10 +346,21 @@ impl Services {
 }
 
 impl Inner {
+    fn note(&mut self, name: &Arc<str>) {
+        if let Some(changed) = &mut self.changed {
+            changed.insert(name.clone());
+        }
+    }
+
     fn remove_provider(&mut self, name: &str, key: u64) {
         let Some(service) = self.services.get_mut(name) else { return };
         service.providers.retain(|p| p.key != key);
-        if service.providers.is_empty() {
+        self.note(&name.into());
+        self.remove_if_unused(name);
+    }
+
+    fn remove_if_unused(&mut self, name: &str) {
+        if self.services.get(name).is_some_and(|service| !service.is_offered()) && !is_own(name) {
             self.services.remove(name);
             self.departed.retain(|gone| **gone != *name);
             self.departed.push_back(name.into());
@@ -324,15 +372,26 @@ impl Inner {
 
     /// Gives a request to a provider that did not have it yet, or fails it when there is none.
     fn pass_on(&mut self, mut open: Open, hub: &Hub, batch: &mut Batch) {
-        let next = self.services.get_mut(&open.service).and_then(|s| s.next(&open.tried));
+        let may_leave = matches!(open.caller, Caller::Client(..));
+        let next = self.services.get_mut(&open.service).and_then(|s| s.next(&open.tried, may_leave));
         let Some(provider) = next else {
             let message = format!("all who offered {} are gone; nobody answered", open.service);
             return self.finish(open, Err(&Refusal::new(Code::NoResponders, message)), hub, batch);
         };
-        open.tried.push(provider.key);
-        let (id, open) = self.ledger.add(open, provider.key);
-        let id = format!("{id:x}");
-        hub.tell(&provider, &Out::Request(&id, &open.service, open.from.as_str(), open.payload()), 1, batch);
+        let key = match &provider {
+            Provider::Client(client) => client.key,
+            Provider::Peer(peer) => peer.key,
+        };
+        open.tried.push(key);
+        let (id, open) = self.ledger.add(open, key);
+        match provider {
+            Provider::Client(client) => {
+                let id = format!("{id:x}");
+                let request = Out::Request(&id, &open.service, open.from.as_str(), open.payload());
+                hub.tell(&client, &request, 1, batch);
+            }
+            Provider::Peer(peer) => remote::pass_on(&peer, id, open, batch),
+        }
     }
 
     fn finish(&mut self, open: Open, result: Result<Payload<'_>, &Refusal>, hub: &Hub, batch: &mut Batch) {
@@ -340,15 +399,23 @@ impl Inner {
             let took = batch.now.instant.saturating_duration_since(open.started);
             service.finished(took, result.is_ok());
         }
-        let re = open.re.as_deref();
+        let (client, re) = match &open.caller {
+            Caller::Client(client, re) => (client, re.as_deref()),
+            Caller::Peer(peer, id) => return remote::pass_back(peer, *id, result, batch),
+        };
         let what = match result {
             Ok(payload) => Out::Answered(re, &open.service, payload),
             Err(refusal) => Out::Error(re, refusal),
         };
-        hub.tell(&open.caller, &what, 0, batch);
-        open.caller.open_requests.fetch_sub(open.weight, Ordering::Release);
-        open.caller.task.wake();
+        hub.tell(client, &what, 0, batch);
+        client.open_requests.fetch_sub(open.weight, Ordering::Release);
+        client.task.wake();
     }
+}
+
+/// Whether the hub itself answers a service.
+fn is_own(name: &str) -> bool {
+    OWN.iter().any(|own| own.name == name)
 }
 
 fn check_name(name: &str) -> Result<&str, Refusal> {

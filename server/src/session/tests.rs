@@ -20,7 +20,7 @@ struct World {
 impl World {
     fn new(token: Token) -> World {
         let now = Now::read();
-        let hub = Hub::new(Limits::default(), ServerManager::new("alpha", now), token);
+        let hub = Hub::new(Limits::default(), ServerManager::new("alpha", uuid::Uuid::nil(), now), token);
         let addr = SocketAddr::from(([127, 0, 0, 1], 9));
         let [watcher, client] = [(); 2].map(|()| hub.clients.open(addr, None, now));
         watcher.set_encoding(Encoding::Text);

@@ -1,0 +1,149 @@
+//! Services across servers: what the linked servers are told and tell of them, requests that are passed
+//! on to another server, and those that come from one, which are answered here or not at all.
+
+use super::ledger::{Caller, Open};
+use super::{Service, Services};
+use crate::cluster::frame::Told;
+use crate::cluster::peers::send;
+use crate::cluster::tables::Offer;
+use crate::cluster::Peer;
+use crate::hub::{Batch, Hub};
+use hubbub_shared::encoding::Payload;
+use hubbub_shared::names::ClientName;
+use hubbub_shared::refusal::{Code, Refusal};
+use serde_json::value::RawValue;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A request as another server passes it on.
+pub struct Passed<'a> {
+    /// Its number there.
+    pub id: u64,
+    /// The service.
+    pub service: &'a str,
+    /// The caller's name.
+    pub from: &'a str,
+    /// What is asked.
+    pub payload: Payload<'a>,
+    /// How long the caller waits.
+    pub within: Duration,
+}
+
+impl Services {
+    /// From now on changes are written down, for other servers.
+    pub fn keep_log(&self) {
+        self.inner.lock().changed.get_or_insert_default();
+    }
+
+    /// The services whose providers here changed since the last time.
+    pub fn take_log(&self) -> BTreeSet<Arc<str>> {
+        self.inner.lock().changed.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What clients here offer of a service.
+    pub fn offer_of(&self, name: &str) -> Option<Offer> {
+        self.inner.lock().services.get(name).and_then(Service::offer)
+    }
+
+    /// What clients here offer.
+    pub fn offers(&self) -> Vec<(Arc<str>, Offer)> {
+        let inner = self.inner.lock();
+        inner.services.iter().filter_map(|(name, service)| Some((name.clone(), service.offer()?))).collect()
+    }
+
+    /// What another server has of a service.
+    pub fn set_remote(&self, name: &str, peer: &Arc<Peer>, offer: Option<Offer>) {
+        let mut inner = self.inner.lock();
+        if let Some(offer) = offer {
+            let service = inner.services.entry(name.into()).or_insert_with(|| Service::new(&offer.about));
+            service.peers.retain(|(p, _)| p.key != peer.key);
+            service.peers.push((peer.clone(), offer));
+        } else if let Some(service) = inner.services.get_mut(name) {
+            service.peers.retain(|(p, _)| p.key != peer.key);
+            inner.remove_if_unused(name);
+        }
+    }
+
+    /// A link is lost: what its server was asked is given to others, and what it asked is dropped.
+    pub fn peer_lost(&self, peer: &Peer, hub: &Hub, batch: &mut Batch) {
+        let mut inner = self.inner.lock();
+        drop(inner.ledger.take_of_caller(peer.key));
+        for open in inner.ledger.take_of_provider(peer.key) {
+            inner.pass_on(open, hub, batch);
+        }
+    }
+
+    /// Another server passes a request on.
+    pub fn request_of_peer(&self, hub: &Hub, peer: &Arc<Peer>, passed: &Passed<'_>, batch: &mut Batch) {
+        let Passed { id, service, from, payload, within } = *passed;
+        let Ok(from) = ClientName::parse(from) else {
+            let refusal = Refusal::new(Code::BadName, "the caller has no valid name");
+            return pass_back(peer, id, Err(&refusal), batch);
+        };
+        let open = Open {
+            caller: Caller::Peer(peer.clone(), id),
+            from,
+            service: service.into(),
+            payload: payload.raw().into(),
+            is_json: matches!(payload, Payload::Json(_)),
+            weight: 0,
+            started: batch.now.instant,
+            deadline: batch.now.instant + within.min(hubbub_shared::limits::MAX_REQUEST_TIMEOUT),
+            tried: Vec::new(),
+        };
+        let mut inner = self.inner.lock();
+        self.enter(&mut inner, open, hub, batch);
+    }
+
+    /// Another server answers a request that was passed on to it.
+    pub fn respond_of_peer(
+        &self,
+        hub: &Hub,
+        peer: &Peer,
+        id: u64,
+        result: Result<Box<RawValue>, Refusal>,
+        batch: &mut Batch,
+    ) {
+        let mut inner = self.inner.lock();
+        let Some(open) = inner.ledger.take(id, peer.key) else { return };
+        match &result {
+            Ok(answer) => inner.finish(open, Ok(Payload::Json(answer.get())), hub, batch),
+            // Its last provider has gone: there may be others.
+            Err(refusal) if refusal.code == Code::NoResponders => inner.pass_on(open, hub, batch),
+            Err(refusal) => inner.finish(open, Err(refusal), hub, batch),
+        }
+    }
+}
+
+impl Service {
+    fn offer(&self) -> Option<Offer> {
+        let providers = self.providers.len() as u32;
+        (providers > 0).then(|| Offer { about: self.about.clone(), providers })
+    }
+}
+
+/// Passes a request on to another server.
+pub(super) fn pass_on(peer: &Arc<Peer>, id: u64, open: &Open, batch: &mut Batch) {
+    let left = open.deadline.saturating_duration_since(batch.now.instant);
+    let request = Told::Request {
+        id,
+        service: (&*open.service).into(),
+        from: open.from.as_str().into(),
+        payload: open.payload().raw().into(),
+        is_json: open.is_json,
+        within_ms: left.as_millis() as u64,
+    };
+    send(peer, &request, batch);
+}
+
+/// Passes an answer back to the server that asked.
+pub(super) fn pass_back(peer: &Arc<Peer>, id: u64, result: Result<Payload<'_>, &Refusal>, batch: &mut Batch) {
+    let result = match result {
+        Ok(Payload::Json(json)) => RawValue::from_string(json.to_owned()),
+        Ok(Payload::Text(text)) => serde_json::value::to_raw_value(text),
+        Err(refusal) => return send(peer, &Told::Respond { id, result: Err(refusal.clone()) }, batch),
+    };
+    let result = result.map_err(|_| Refusal::new(Code::Internal, "the answer is not JSON"));
+    send(peer, &Told::Respond { id, result }, batch);
+}
