@@ -3,6 +3,8 @@
 //! files and tasks are shells around it.
 
 pub mod member;
+pub mod membership;
+pub mod sealed;
 mod server_manager;
 
 pub use member::{Load, Member};
