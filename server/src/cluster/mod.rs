@@ -6,9 +6,11 @@ pub mod answering;
 pub mod directory;
 pub mod frame;
 pub mod member;
+pub mod membership;
 pub mod peer;
 pub mod peers;
 pub mod questions;
+pub mod sealed;
 pub mod server_manager;
 pub mod tables;
 
