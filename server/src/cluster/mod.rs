@@ -2,7 +2,10 @@
 //! each other. The logic is pure (`handle`, `poll`, `deadline`; time and chance come in); sockets,
 //! files and tasks are shells around it.
 
+pub mod handshake;
 pub mod member;
+pub mod record;
+pub mod sealed;
 mod server_manager;
 
 pub use member::{Load, Member};
