@@ -7,6 +7,7 @@ pub mod member;
 pub mod record;
 pub mod sealed;
 mod server_manager;
+pub mod settlement;
 
 pub use member::{Load, Member};
 pub use server_manager::ServerManager;
