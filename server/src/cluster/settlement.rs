@@ -261,8 +261,8 @@ impl Settlement {
     pub fn adopted(&mut self, now: Instant, link: u64) {
         let Some(&id) = self.links.get(&link) else { return };
         if self.decides(id) {
-            self.actions.push_back(Action::Close { link, why: Why::OutOfTurn });
             self.lost(now, link);
+            self.actions.push_back(Action::Close { link, why: Why::OutOfTurn });
         } else if self.peers.get(&id).is_some_and(|peer| peer.used.is_none_or(|(used, _)| used != link)) {
             self.take_up(now, link, id);
         }
