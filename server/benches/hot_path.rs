@@ -5,6 +5,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{black_box, Bencher};
 use hubbub_server::block::{Block, Encoded};
 use hubbub_server::clock::Now;
+use hubbub_server::cluster::record::Session;
 use hubbub_server::hub::{Batch, ChannelManager, Client, ClientManager, Item, Publisher, Reach};
 use hubbub_server::outbox::{Next, Outbox, Push};
 use hubbub_shared::encoding::{Decoder, Encoding, Head, MessageRef, Out, Payload, Step};
@@ -206,4 +207,20 @@ fn fan_out(bencher: Bencher, subscribers: usize) {
         world.subscribe(&world.client(), "ops");
     }
     bencher.counter(ItemsCount::new(RUN * subscribers)).bench_local(|| world.publish("ops", RUN));
+}
+
+/// Sealing and opening what goes between two servers, in writes of so many bytes.
+#[divan::bench(args = [1024, 16 * 1024, 64 * 1024])]
+fn seal_and_open_records(bencher: Bencher, size: usize) {
+    let plain = vec![7; size];
+    let (mut seal, _) = Session::sealed(1, [1; 32], [2; 32]).records();
+    let (_, mut open) = Session::sealed(1, [2; 32], [1; 32]).records();
+    let (mut wire, mut opened) = (Vec::new(), Vec::new());
+    bencher.counter(BytesCount::new(size)).bench_local(|| {
+        wire.clear();
+        opened.clear();
+        seal.seal([black_box(&plain[..])], &mut wire);
+        open.push(&wire, &mut opened).expect("nobody touched it");
+        black_box(opened.len())
+    });
 }

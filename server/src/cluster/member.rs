@@ -1,11 +1,12 @@
 //! What servers know of each other: who one is, which never changes during its run, and how it is,
 //! which changes all the time.
 
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use uuid::Uuid;
 
 /// One run of a server. A restart is a new run.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Member {
     /// The uuid of the run (v7: later runs are greater).
     pub id: Uuid,

@@ -5,13 +5,16 @@
 pub mod answering;
 pub mod directory;
 pub mod frame;
+pub mod handshake;
 pub mod member;
 pub mod membership;
 pub mod peer;
 pub mod peers;
 pub mod questions;
+pub mod record;
 pub mod sealed;
 pub mod server_manager;
+pub mod settlement;
 pub mod tables;
 
 pub use member::{Load, Member};
