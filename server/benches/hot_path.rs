@@ -159,7 +159,7 @@ impl World {
         let items: Vec<_> = (0..count).map(|_| item()).collect();
         let published = self.channels.publish(&channel, &publisher, &items, "alpha-3f2a9c", &mut batch);
         black_box(published.expect("published"));
-        for client in batch.into_dirty().0 {
+        for client in batch.into_dirty().clients {
             empty(&client.outbox);
         }
     }

@@ -253,7 +253,6 @@ impl Outbox {
     }
 
     /// Bytes queued and not known to be written.
-    #[cfg(test)]
     pub fn queued(&self) -> usize {
         let queue = self.queue.lock();
         queue.length + queue.in_flight

@@ -4,8 +4,9 @@
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // the one place for them
 
 use std::future::Future;
+use std::io;
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 pub type Socket = async_io::Async<TcpStream>;
 /// A non-blocking listening socket.
 pub type Acceptor = async_io::Async<TcpListener>;
+/// A non-blocking socket for packets.
+pub type Packets = async_io::Async<UdpSocket>;
 
 /// Starts a task that nobody waits for: it ends by itself.
 pub fn spawn(future: impl Future<Output = ()> + Send + 'static) {
@@ -25,6 +28,16 @@ pub fn spawn(future: impl Future<Output = ()> + Send + 'static) {
 /// out of the reactor's way: it would take readiness events and hand each to another thread.
 pub fn run<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     futures::executor::block_on(async_std::task::spawn(future))
+}
+
+/// Connects.
+pub async fn connect(addr: SocketAddr) -> io::Result<Socket> {
+    Socket::connect(addr).await
+}
+
+/// The addresses of a host and port, as the system resolves them now.
+pub async fn resolve(host_and_port: String) -> io::Result<Vec<SocketAddr>> {
+    async_std::task::spawn_blocking(move || host_and_port.to_socket_addrs().map(Iterator::collect)).await
 }
 
 /// Waits.

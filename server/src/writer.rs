@@ -4,7 +4,7 @@
 
 use crate::clock::Now;
 use crate::cluster::Peer;
-use crate::hub::{Batch, Client, Farewell, Hub};
+use crate::hub::{Batch, Client, Dirty, Farewell, Hub};
 use crate::outbox::{Chunk, Next, Outbox};
 use crate::rt::{self, Socket};
 use futures::task::AtomicWaker;
@@ -31,9 +31,7 @@ pub struct EndOfTurn {
 
 #[derive(Default)]
 struct Queue {
-    receivers: Vec<Arc<Client>>,
-    /// Other servers, of which there are few.
-    peers: Vec<Arc<Peer>>,
+    dirty: Dirty,
     /// Who waits for the turn that is being gathered, and for the one that is being written.
     waiting: [Vec<Waker>; 2],
     /// Counts the turns that are written.
@@ -46,17 +44,17 @@ struct Queue {
 pub struct Turn(Option<u64>);
 
 impl EndOfTurn {
-    fn add(&self, (receivers, peers): (Vec<Arc<Client>>, Vec<Arc<Peer>>)) -> Turn {
-        if receivers.is_empty() && peers.is_empty() {
+    fn add(&self, dirty: Dirty) -> Turn {
+        if dirty.is_empty() {
             return Turn(None);
         }
         let mut queue = self.queue.lock();
-        let is_first = queue.is_empty();
+        let is_first = queue.dirty.is_empty();
         if is_first {
-            (queue.receivers, queue.peers) = (receivers, peers);
+            queue.dirty = dirty;
         } else {
-            queue.receivers.extend(receivers);
-            queue.peers.extend(peers);
+            queue.dirty.clients.extend(dirty.clients);
+            queue.dirty.peers.extend(dirty.peers);
         }
         if is_first {
             self.writer.wake();
@@ -64,15 +62,15 @@ impl EndOfTurn {
         Turn(Some(queue.written + 1 + u64::from(queue.is_writing)))
     }
 
-    fn poll_take(&self, context: &Context<'_>) -> Poll<(Vec<Arc<Client>>, Vec<Arc<Peer>>)> {
+    fn poll_take(&self, context: &Context<'_>) -> Poll<Dirty> {
         self.writer.register(context.waker());
         let mut queue = self.queue.lock();
-        if queue.is_empty() {
+        if queue.dirty.is_empty() {
             return Poll::Pending;
         }
         queue.is_writing = true;
         queue.waiting.swap(0, 1);
-        Poll::Ready((std::mem::take(&mut queue.receivers), std::mem::take(&mut queue.peers)))
+        Poll::Ready(std::mem::take(&mut queue.dirty))
     }
 
     fn taken_are_written(&self) {
@@ -93,12 +91,6 @@ impl EndOfTurn {
     }
 }
 
-impl Queue {
-    fn is_empty(&self) -> bool {
-        self.receivers.is_empty() && self.peers.is_empty()
-    }
-}
-
 impl Turn {
     /// Waits until the receivers are written to: nobody makes work faster than it is done.
     pub async fn written(self, hub: &Hub) {
@@ -112,10 +104,10 @@ impl Turn {
 /// were woken, and so this one after all that were ready when the first batch woke it.
 pub async fn write_at_end_of_turn(hub: Arc<Hub>) {
     loop {
-        let (receivers, peers) = poll_fn(|context| hub.end_of_turn.poll_take(context)).await;
+        let Dirty { clients, peers } = poll_fn(|context| hub.end_of_turn.poll_take(context)).await;
         // First: what they pass on has the longer way.
         peers.iter().for_each(|peer| flush(&hub, peer));
-        for (n, client) in receivers.iter().enumerate() {
+        for (n, client) in clients.iter().enumerate() {
             if n % SLICE == SLICE - 1 {
                 rt::breathe().await;
             }
@@ -171,7 +163,7 @@ impl Wired for Client {
         let mut batch = Batch::new(Now::read());
         hub.close(self, Farewell::Sent(Refusal::new(Code::SlowConsumer, message), 0), &mut batch);
         hub.settle(&mut batch);
-        let (clients, peers) = batch.into_dirty();
+        let Dirty { clients, peers } = batch.into_dirty();
         clients.iter().for_each(|client| flush(hub, client));
         peers.iter().for_each(|peer| flush(hub, peer));
     }

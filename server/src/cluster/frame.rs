@@ -175,11 +175,6 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, Unreadable> {
     Ok(Some((frame, 4 + length)))
 }
 
-/// Bytes that are needed for the first frame of some bytes, as far as they tell.
-pub fn wanted(bytes: &[u8]) -> usize {
-    bytes.split_first_chunk::<4>().map_or(4, |(length, _)| 4 + u32::from_be_bytes(*length) as usize)
-}
-
 /// Appends the frame that takes a link into use.
 pub fn push_adopt(out: &mut Vec<u8>) {
     framed(out, ADOPT, |_| {});

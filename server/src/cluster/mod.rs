@@ -6,8 +6,10 @@ pub mod answering;
 pub mod directory;
 pub mod frame;
 pub mod handshake;
+pub mod link;
 pub mod member;
 pub mod membership;
+pub mod node;
 pub mod peer;
 pub mod peers;
 pub mod questions;
@@ -15,6 +17,7 @@ pub mod record;
 pub mod sealed;
 pub mod server_manager;
 pub mod settlement;
+pub mod shell;
 pub mod tables;
 
 pub use member::{Load, Member};

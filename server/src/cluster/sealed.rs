@@ -64,12 +64,14 @@ pub enum Refused {
     Left,
 }
 
+#[derive(Clone)]
 struct Key {
     derive: Hkdf<Sha256>,
     cipher: XChaCha20Poly1305,
 }
 
 /// The cluster's keys: the first one seals, all of them open.
+#[derive(Clone)]
 pub struct KeyRing {
     cluster: String,
     keys: Vec<Key>,

@@ -3,6 +3,7 @@
 
 use super::frame::Told;
 use super::member::{origin, Load, Member};
+use super::membership::State;
 use super::peers::{send, Peers};
 use super::questions::{Asked, Finish, Question, DEADLINE, SYNC_DEADLINE};
 use crate::clock::Now;
@@ -18,31 +19,6 @@ use uuid::Uuid;
 /// A linked server that was not heard for longer is not waited for where that can be helped. Two of
 /// its signs of life.
 const SILENT: Duration = Duration::from_millis(2_500);
-
-/// How another server is, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It is there.
-    Alive,
-    /// It did not answer, and may be gone.
-    Suspect,
-    /// It is gone without a word.
-    Down,
-    /// It said that it would go.
-    Left,
-}
-
-impl State {
-    /// As `servers` shows it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Alive => "alive",
-            State::Suspect => "suspect",
-            State::Down => "down",
-            State::Left => "left",
-        }
-    }
-}
 
 /// What gossip tells of another server.
 #[derive(Debug, Clone)]

@@ -17,6 +17,22 @@ const STEP: usize = 256;
 /// The largest buffer that is worth keeping for what is encoded next. A guess.
 const SPARE_CAPACITY: usize = 1 << 20;
 
+/// Who has something to be written.
+#[derive(Default)]
+pub struct Dirty {
+    /// Clients.
+    pub clients: Vec<Arc<Client>>,
+    /// Other servers, of which there are few.
+    pub peers: Vec<Arc<Peer>>,
+}
+
+impl Dirty {
+    /// Whether nobody has.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.peers.is_empty()
+    }
+}
+
 /// The work of one batch.
 pub struct Batch {
     /// The moment of the batch: the clocks are read once for it.
@@ -27,9 +43,8 @@ pub struct Batch {
     pub pressed: bool,
     /// What was done so far, in about the time that it takes to write a byte of a reply.
     work: usize,
-    dirty: Vec<Arc<Client>>,
+    dirty: Dirty,
     overflowed: Vec<Arc<Client>>,
-    dirty_peers: Vec<Arc<Peer>>,
     spare: Vec<u8>,
     /// Messages that clients published, not yet counted in `stats`.
     pub messages_in: u64,
@@ -45,9 +60,8 @@ impl Batch {
             stamp: now.stamp(),
             pressed: false,
             work: 0,
-            dirty: Vec::new(),
+            dirty: Dirty::default(),
             overflowed: Vec::new(),
-            dirty_peers: Vec::new(),
             spare: Vec::new(),
             messages_in: 0,
             messages_out: 0,
@@ -69,7 +83,7 @@ impl Batch {
     pub fn pushed(&mut self, client: &Arc<Client>, push: Push) -> bool {
         match push {
             Push::Queued | Push::Closed => {}
-            Push::Flush => self.dirty.push(client.clone()),
+            Push::Flush => self.dirty.clients.push(client.clone()),
             Push::Overflow => self.overflowed.push(client.clone()),
         }
         push.is_queued()
@@ -102,7 +116,7 @@ impl Batch {
         self.work += STEP;
         match push {
             Push::Queued | Push::Closed => {}
-            Push::Flush => self.dirty_peers.push(peer.clone()),
+            Push::Flush => self.dirty.peers.push(peer.clone()),
             Push::Overflow => peer.task.wake(),
         }
     }
@@ -128,9 +142,9 @@ impl Batch {
         std::mem::take(&mut self.overflowed)
     }
 
-    /// Clients and servers that have something to be written.
-    pub fn into_dirty(self) -> (Vec<Arc<Client>>, Vec<Arc<Peer>>) {
+    /// Who has something to be written.
+    pub fn into_dirty(self) -> Dirty {
         debug_assert!(self.overflowed.is_empty(), "a batch is settled before it is handed over");
-        (self.dirty, self.dirty_peers)
+        self.dirty
     }
 }

@@ -14,7 +14,7 @@ mod remote;
 mod subscribers;
 mod sys_event;
 
-pub use batch::Batch;
+pub use batch::{Batch, Dirty};
 pub use channel::{Channel, Item, Published, Publisher, Reach, Run, Topic, Wanted};
 pub use channel_manager::{is_servers_own, ChannelManager};
 pub use client::{seconds, Client};

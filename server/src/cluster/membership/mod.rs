@@ -114,6 +114,18 @@ pub enum State {
     Left,
 }
 
+impl State {
+    /// As `servers` shows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Alive => "alive",
+            State::Suspect => "suspect",
+            State::Down => "down",
+            State::Left => "left",
+        }
+    }
+}
+
 /// One known member.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {

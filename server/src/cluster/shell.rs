@@ -1,0 +1,485 @@
+//! The shell around [`Node`]: the peer port's two sockets, the tasks that read them, the clock, and
+//! what the node's decisions mean for the hub. Nothing is decided here.
+
+use super::frame;
+use super::handshake::{Code, SeenHellos};
+use super::link;
+use super::member::{Load, Member};
+use super::membership::{self, Settings};
+use super::node::{Effect, Node};
+use super::peer::Peer;
+use super::sealed::KeyRing;
+use super::server_manager::Seen;
+use super::settlement::Failure;
+use crate::block::{Block, Encoded};
+use crate::clock::Now;
+use crate::hub::{Batch, Hub, SysEvent};
+use crate::rt::{self, Acceptor, Packets};
+use crate::writer::{flush, hand_over, Turn};
+use event_listener::Event;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// The longest packet. UDP over any network that is in use.
+const MAX_PACKET: usize = 1_400;
+/// Packets handled before everything else that is ready gets its turn. A guess.
+const PACKETS_A_TURN: usize = 64;
+/// How often a server gives a sign of life on its links, and tells how it is.
+const BEAT: Duration = Duration::from_secs(1);
+/// A link on which nothing was heard for so long is taken for dead. Five signs of life.
+const SILENT: Duration = Duration::from_secs(5);
+/// A beat that comes so late says that this process was stopped for a while: nobody else was silent.
+const PAUSED: Duration = Duration::from_millis(2_500);
+/// Connections that may be proving themselves at once. A guess: more than a cluster has servers.
+const MAX_HANDSHAKES: usize = 256;
+/// The longest pause between two looks for a server that is not there. A guess: what an operator
+/// waits for at most after it has come back.
+const MAX_SEEK: Duration = Duration::from_secs(10);
+const FIRST_SEEK: Duration = Duration::from_millis(250);
+
+/// How this server takes part in a cluster.
+pub struct Setup {
+    /// Who it is.
+    pub me: Member,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The cluster's keys.
+    pub keys: KeyRing,
+    /// The peer port: links.
+    pub tcp: TcpListener,
+    /// The peer port: gossip.
+    pub udp: UdpSocket,
+}
+
+/// This server's part in the cluster.
+pub struct Shell {
+    /// What the links lead to.
+    pub hub: Arc<Hub>,
+    /// The cluster's keys.
+    pub keys: KeyRing,
+    /// The cluster's name.
+    pub cluster: String,
+    /// First messages of handshakes that were seen.
+    pub seen_hellos: Mutex<SeenHellos>,
+    node: Mutex<Node>,
+    udp: Packets,
+    links: Mutex<BTreeMap<u64, Arc<Peer>>>,
+    last_link: AtomicU64,
+    handshakes: AtomicUsize,
+    /// When links were lost of servers that may be there yet.
+    parted: Mutex<HashMap<Uuid, Instant>>,
+    leaving: AtomicBool,
+    /// Told when the node may want to be called earlier.
+    sooner: Event,
+    /// Told when a link has ended.
+    unlinked: Event,
+    conflict: Mutex<Option<String>>,
+    /// Told when this server has to end, since it has another's name.
+    conflicted: Event,
+}
+
+impl Shell {
+    /// Starts to take part.
+    pub fn start(hub: &Arc<Hub>, setup: Setup, now: Now) -> io::Result<Arc<Shell>> {
+        let Setup { me, cluster, keys, tcp, udp } = setup;
+        let settings = Settings { seed: None, keys: keys.clone(), max_packet: MAX_PACKET };
+        let shell = Arc::new(Shell {
+            hub: hub.clone(),
+            keys,
+            cluster,
+            seen_hellos: Mutex::default(),
+            node: Mutex::new(Node::new(me, settings, now)),
+            udp: Packets::new(udp)?,
+            links: Mutex::default(),
+            last_link: AtomicU64::new(0),
+            handshakes: AtomicUsize::new(0),
+            parted: Mutex::default(),
+            leaving: AtomicBool::new(false),
+            sooner: Event::new(),
+            unlinked: Event::new(),
+            conflict: Mutex::default(),
+            conflicted: Event::new(),
+        });
+        rt::spawn(accept(shell.clone(), Acceptor::new(tcp)?));
+        rt::spawn(receive(shell.clone()));
+        rt::spawn(keep_time(shell.clone()));
+        rt::spawn(beat(shell.clone()));
+        rt::spawn(expire_questions(hub.clone()));
+        Ok(shell)
+    }
+
+    /// Looks for a server at a host and port, for ever: its name is resolved again each time.
+    pub fn seek(self: &Arc<Self>, host_and_port: String) {
+        let shell = self.clone();
+        rt::spawn(async move {
+            let mut pause = FIRST_SEEK;
+            loop {
+                match rt::resolve(host_and_port.clone()).await {
+                    Ok(addrs) => addrs.into_iter().for_each(|addr| shell.look_at(addr)),
+                    Err(e) => log::warn!(join = host_and_port.as_str(), error:% = e; "cannot resolve"),
+                }
+                rt::sleep(pause.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
+                pause = (pause * 2).min(MAX_SEEK);
+            }
+        });
+    }
+
+    /// There may be a server at this address.
+    pub fn look_at(self: &Arc<Self>, addr: SocketAddr) {
+        self.with_node(|node, now| node.seek(now, addr));
+    }
+
+    /// This server, as the others know it.
+    pub fn me(&self) -> Member {
+        self.node.lock().me().clone()
+    }
+
+    /// Milliseconds of the server's own clock.
+    pub fn clock_ms(&self) -> u64 {
+        self.hub.servers.clock_us(Now::read()) / 1000
+    }
+
+    /// A number for a link.
+    pub fn next_link(&self) -> u64 {
+        self.last_link.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether a server that has proven itself may have a link.
+    pub fn admit(self: &Arc<Self>, member: &Member) -> Result<(), (Code, String)> {
+        if self.leaving.load(Ordering::Acquire) {
+            return Err((Code::Draining, format!("{} is about to stop", self.hub.name())));
+        }
+        let mut admitted = Ok(());
+        self.with_node(|node, now| admitted = node.admit(now, member));
+        admitted
+    }
+
+    /// A dial came to nothing.
+    pub fn dial_failed(self: &Arc<Self>, peer: Uuid, failure: Failure) {
+        self.with_node(|node, now| node.dial_failed(now, peer, failure));
+    }
+
+    /// Both ends of a link are proven.
+    pub async fn handshaken(self: &Arc<Self>, peer: &Arc<Peer>, dialed_by_us: bool) {
+        self.links.lock().insert(peer.link(), peer.clone());
+        let id = peer.member.id;
+        let turn = self.turn_of_node(|node, now| node.handshaken(now, peer.link(), id, dialed_by_us));
+        turn.written(&self.hub).await;
+    }
+
+    /// The other end has taken a link into use.
+    pub async fn adopted(self: &Arc<Self>, peer: &Arc<Peer>) {
+        self.turn_of_node(|node, now| node.adopted(now, peer.link())).written(&self.hub).await;
+    }
+
+    /// A link has ended.
+    pub async fn link_lost(self: &Arc<Self>, peer: &Arc<Peer>) {
+        self.links.lock().remove(&peer.link());
+        self.turn_of_node(|node, now| node.lost(now, peer.link())).written(&self.hub).await;
+        self.unlinked.notify(usize::MAX);
+    }
+
+    /// Waits until this server has to end, since it has another's name; why.
+    pub async fn conflict(&self) -> String {
+        loop {
+            let told = self.conflicted.listen();
+            if let Some(message) = self.conflict.lock().clone() {
+                return message;
+            }
+            told.await;
+        }
+    }
+
+    /// Tells the others that this server is about to stop: it is sent no more clients.
+    pub fn drain(self: &Arc<Self>) {
+        let load = Load { draining: true, ..load(&self.hub, 0, Now::read()) };
+        self.with_node(|node, now| node.set_load(now, load));
+    }
+
+    /// Ends the links after all that waits on them is sent and read, and goes.
+    pub async fn leave(self: &Arc<Self>, deadline: Instant) {
+        self.leaving.store(true, Ordering::Release);
+        let mut batch = Batch::new(Now::read());
+        self.hub.servers.peers.tell_leaving(&mut batch);
+        hand_over(&self.hub, batch).written(&self.hub).await;
+        let links: Vec<_> = self.links.lock().values().cloned().collect();
+        for peer in links {
+            if peer.outbox.close(false, |_| {}) == crate::outbox::Push::Flush {
+                flush(&self.hub, &peer);
+            }
+        }
+        loop {
+            let unlinked = self.unlinked.listen();
+            if self.links.lock().is_empty() {
+                break;
+            }
+            if rt::before(deadline, unlinked).await.is_none() {
+                log::warn!(left = self.links.lock().len(); "the deadline is over before all links had ended");
+                break;
+            }
+        }
+        self.with_node(|node, now| node.leave(now));
+    }
+
+    /// Lets the node handle something, and does what it decides.
+    fn with_node(self: &Arc<Self>, handle: impl FnOnce(&mut Node, Now)) {
+        // Nobody waits until it is written.
+        let _ = self.turn_of_node(handle);
+    }
+
+    /// The same, for whoever waits until what it led to is written.
+    fn turn_of_node(self: &Arc<Self>, handle: impl FnOnce(&mut Node, Now)) -> Turn {
+        let now = Now::read();
+        let mut batch = Batch::new(now);
+        let mut node = self.node.lock();
+        let before = node.deadline();
+        handle(&mut node, now);
+        let mut changed = false;
+        while let Some(effect) = node.poll() {
+            changed |= matches!(effect, Effect::Up(_) | Effect::Down { .. });
+            self.perform(effect, now, &mut batch);
+        }
+        if changed {
+            self.hub.servers.see(seen(&node, now));
+        }
+        if node.deadline().is_some_and(|deadline| before.is_none_or(|before| deadline < before)) {
+            self.sooner.notify(1);
+        }
+        drop(node);
+        hand_over(&self.hub, batch)
+    }
+
+    /// Does one thing that the node has decided, with the node held: in the order of its decisions.
+    fn perform(self: &Arc<Self>, effect: Effect, now: Now, batch: &mut Batch) {
+        let (hub, peers) = (&self.hub, &self.hub.servers.peers);
+        match effect {
+            Effect::Send { to, packet } => {
+                // What a full socket does not take is lost, as in the network.
+                if let Err(e) = self.udp.get_ref().send_to(&packet, to) {
+                    log::debug!(to:% = to, error:% = e; "a packet was not sent");
+                }
+            }
+            Effect::Dial { peer, addr } => rt::spawn(link::dial(self.clone(), peer, addr)),
+            Effect::Adopt { link } => {
+                let mut bytes = Vec::new();
+                frame::push_adopt(&mut bytes);
+                if let Some(peer) = self.link(link) {
+                    batch.send(&peer, &Encoded::new(Block::from(bytes)));
+                }
+            }
+            Effect::Use { link } => {
+                let Some(peer) = self.link(link) else { return };
+                log::info!(server = &*peer.name, addr:% = peer.member.peer_addr; "linked");
+                peers.joined(hub, &peer, batch);
+                if let Some(since) = self.parted.lock().remove(&peer.member.id) {
+                    let away = now.instant.saturating_duration_since(since);
+                    peers.tell_gap(hub, &peer.name, away, batch);
+                }
+            }
+            Effect::Close { link, why } => {
+                let Some(peer) = self.link(link) else { return };
+                log::debug!(server = &*peer.name, link, why:? = why; "a link is closed");
+                close(&peer);
+            }
+            Effect::Parted { peer: id } => {
+                let Some(peer) = peers.of(id) else { return };
+                log::info!(server = &*peer.name; "the link is lost");
+                self.parted.lock().insert(id, now.instant);
+                peers.parted(hub, &peer, batch);
+            }
+            Effect::Up(member) => {
+                let (name, origin) = (member.name.as_str(), member.origin());
+                log::info!(server = name, addr:% = member.peer_addr, pid = member.pid; "a server joined");
+                hub.announce_of(Some(name), &SysEvent::ServerJoined { name, origin: &origin }, batch);
+            }
+            Effect::Down { member, left } => {
+                self.parted.lock().remove(&member.id);
+                let (name, origin) = (member.name.as_str(), member.origin());
+                let (event, reason) = if left {
+                    log::info!(server = name; "a server left");
+                    (SysEvent::ServerLeft { name, origin: &origin }, "server-left")
+                } else {
+                    log::warn!(server = name; "a server is down");
+                    (SysEvent::ServerDown { name, origin: &origin }, "server-lost")
+                };
+                peers.server_gone(hub, member.id, name, reason, batch);
+                hub.announce_of(Some(name), &event, batch);
+            }
+            Effect::Rejoined => log::warn!("the others had taken this server for dead; it has come back"),
+            Effect::Conflict { message, fatal } => {
+                log::error!("{message}");
+                if fatal {
+                    *self.conflict.lock() = Some(message);
+                    self.conflicted.notify(usize::MAX);
+                }
+            }
+        }
+    }
+
+    fn link(&self, link: u64) -> Option<Arc<Peer>> {
+        self.links.lock().get(&link).cloned()
+    }
+}
+
+/// Ends a link; its task does the rest.
+fn close(peer: &Peer) {
+    peer.outbox.fail();
+    peer.task.wake();
+    if let Some(socket) = peer.socket() {
+        let _ = socket.get_ref().shutdown(Shutdown::Both);
+    }
+}
+
+fn seen(node: &Node, now: Now) -> Vec<Seen> {
+    let seen = |known: membership::Known<'_>| Seen {
+        member: known.member.clone(),
+        state: known.state,
+        load: known.load,
+        told: now,
+    };
+    node.members().map(seen).collect()
+}
+
+async fn accept(shell: Arc<Shell>, acceptor: Acceptor) {
+    loop {
+        match acceptor.accept().await {
+            Ok((socket, addr)) => {
+                if shell.handshakes.fetch_add(1, Ordering::AcqRel) >= MAX_HANDSHAKES {
+                    shell.handshakes.fetch_sub(1, Ordering::AcqRel);
+                    continue;
+                }
+                let shell = shell.clone();
+                rt::spawn(async move {
+                    if let Some((met, socket, rest)) = link::accept(&shell, socket, addr).await {
+                        shell.handshakes.fetch_sub(1, Ordering::AcqRel);
+                        link::run(shell, socket, met, rest, false).await;
+                    } else {
+                        shell.handshakes.fetch_sub(1, Ordering::AcqRel);
+                    }
+                });
+            }
+            Err(e) => {
+                log::warn!(error:% = e; "cannot accept a server");
+                rt::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn receive(shell: Arc<Shell>) {
+    let mut packet = vec![0; MAX_PACKET + 1];
+    loop {
+        let received = shell.udp.recv_from(&mut packet).await;
+        take(&shell, &packet, received);
+        for _ in 0..PACKETS_A_TURN {
+            match shell.udp.get_ref().recv_from(&mut packet) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                received => take(&shell, &packet, received),
+            }
+        }
+    }
+}
+
+fn take(shell: &Arc<Shell>, packet: &[u8], received: io::Result<(usize, SocketAddr)>) {
+    match received {
+        Ok((length, from)) => {
+            let packet = &packet[..length];
+            shell.with_node(|node, now| {
+                if let Err(why) = node.receive(now, from, packet) {
+                    log::debug!(from:% = from, why:% = why; "a packet was refused");
+                }
+            });
+        }
+        // A packet sent earlier met a closed port: the kernel tells it here.
+        Err(e) => log::debug!(error:% = e; "a packet came back"),
+    }
+}
+
+async fn keep_time(shell: Arc<Shell>) {
+    loop {
+        let sooner = shell.sooner.listen();
+        let deadline = shell.node.lock().deadline();
+        match deadline {
+            None => sooner.await,
+            Some(deadline) => {
+                if rt::before(deadline, sooner).await.is_none() {
+                    shell.with_node(|node, now| node.on_time(now, fastrand::f64()));
+                }
+            }
+        }
+    }
+}
+
+/// Every second: a sign of life to all, how this server is, and whether a link is dead.
+async fn beat(shell: Arc<Shell>) {
+    let (mut last, mut cpu) = (Instant::now(), cpu_time());
+    loop {
+        rt::sleep(BEAT).await;
+        let now = Now::read();
+        let elapsed = now.instant.saturating_duration_since(last);
+        let used = cpu_time();
+        let per_mille = (used.saturating_sub(cpu)).as_secs_f64() / elapsed.as_secs_f64().max(1e-3) * 1e3;
+        (last, cpu) = (now.instant, used);
+        let now_ms = shell.clock_ms();
+        for peer in shell.hub.servers.peers.all() {
+            if elapsed > PAUSED {
+                peer.heard_ms.store(now_ms, Ordering::Relaxed);
+            } else if now_ms.saturating_sub(peer.heard_ms.load(Ordering::Relaxed)) > SILENT.as_millis() as u64
+            {
+                log::warn!(server = &*peer.name; "nothing was heard for {} s: the link is made anew", SILENT.as_secs());
+                close(&peer);
+            }
+        }
+        let mut batch = Batch::new(now);
+        shell.hub.servers.peers.beat(shell.hub.servers.clock_us(now), &mut batch);
+        hand_over(&shell.hub, batch).written(&shell.hub).await;
+        let load = load(&shell.hub, per_mille as u16, now);
+        shell.with_node(|node, now| {
+            node.set_load(now, load);
+            shell.hub.servers.see(seen(node, now));
+        });
+    }
+}
+
+fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.max(0) as u64, time.tv_nsec.clamp(0, 999_999_999) as u32)
+}
+
+fn load(hub: &Hub, cpu: u16, now: Now) -> Load {
+    let clients = hub.clients.all();
+    Load {
+        at: 0, // counted where it is spread
+        clients: clients.len() as u32,
+        max_clients: u32::try_from(hub.limits.max_clients).unwrap_or(u32::MAX),
+        channels: hub.channels.count() as u32,
+        queued: clients.iter().map(|client| client.outbox.queued() as u64).sum(),
+        cpu,
+        uptime_s: hub.servers.uptime_s(now) as u32,
+        draining: hub.is_draining() || hub.drain_asked().is_some(),
+    }
+}
+
+/// Finishes questions when their time is over.
+async fn expire_questions(hub: Arc<Hub>) {
+    let questions = &hub.servers.peers.questions;
+    loop {
+        let alarm = questions.alarm.listen();
+        match questions.next_deadline() {
+            None => alarm.await,
+            Some(deadline) => {
+                if rt::before(deadline, alarm).await.is_none() {
+                    let mut batch = Batch::new(Now::read());
+                    questions.expire(&hub, &mut batch);
+                    hand_over(&hub, batch).written(&hub).await;
+                }
+            }
+        }
+    }
+}
