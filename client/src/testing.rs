@@ -117,6 +117,11 @@ impl Hub {
         };
     }
 
+    /// Answers a command that the hub for tests does not have with this JSON from now on.
+    pub fn answer(&self, op: Op, json: &str) {
+        self.state.lock().answers.insert(op, json.to_owned());
+    }
+
     /// Closes every connection without a word.
     pub fn drop_connections(&self) {
         self.state.lock().clients.clear();

@@ -37,6 +37,7 @@ pub(super) struct State {
     pub(super) seqs: HashMap<String, u64>,
     pub(super) requests: HashMap<String, (u64, String, String)>,
     pub(super) refusals: HashMap<Op, Refusal>,
+    pub(super) answers: HashMap<Op, String>,
     pub(super) servers: Vec<String>,
     pub(super) away_to: Option<SendAway>,
     pub(super) follows: Vec<bool>,
@@ -254,7 +255,12 @@ impl State {
                 }
                 done()
             }
-            _ => {
+            op => {
+                if let (Some(json), Some(re)) = (self.answers.get(&op), command.id) {
+                    let line = format!("{{\"re\":{re},\"ok\":{json}}}\n");
+                    self.peer(id)?.send_line(line.into_bytes());
+                    return Ok(None);
+                }
                 let message = format!("the hub for tests has no {}", command.verb.name);
                 return Err(Refusal::new(Code::BadCommand, message));
             }
