@@ -2,6 +2,7 @@
 //! each other. The logic is pure (`handle`, `poll`, `deadline`; time and chance come in); sockets,
 //! files and tasks are shells around it.
 
+pub mod balance;
 pub mod member;
 mod server_manager;
 
