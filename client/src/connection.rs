@@ -149,8 +149,9 @@ async fn greet(
                 .map_err(|why| Error::BadReply(format!("{addr} does not speak as a hub does: {why}")))?;
             match incoming {
                 Incoming::Reply { re, result: Ok(ok) } if re.as_ref().is_some_and(|re| re.get() == "0") => {
-                    let hello = serde_json::from_str(ok.get())
+                    let mut hello: HelloReply = serde_json::from_str(ok.get())
                         .map_err(|why| Error::BadReply(format!("hello: {why}")))?;
+                    hello.servers.truncate(addresses::MAX_TOLD);
                     return Ok(Connection { addr: addr.to_owned(), hello, stream, lines, early });
                 }
                 Incoming::Reply { re: _, result: Ok(_) } => {}

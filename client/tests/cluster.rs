@@ -7,7 +7,7 @@ use async_std::task::block_on;
 use futures::{Stream, StreamExt};
 use hubbub_client::testing::Hub;
 use hubbub_client::{Backoff, Client, Code, Delivery, Error, Event, Options};
-use hubbub_shared::Refusal;
+use hubbub_shared::{Op, Refusal};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -243,6 +243,20 @@ fn a_reconnecting_client_is_sent_on_just_so_and_follows_again_the_next_time() {
         gamma.vanish().await;
         assert_eq!(back(&mut events).await.0, "beta", "gamma is gone: beta takes whom it would send there");
         assert_eq!(beta.follows(), [true, true, false]);
+    });
+}
+
+#[test]
+fn a_hub_that_refuses_and_says_no_more_is_not_waited_for_long() {
+    run(async {
+        let [alpha, beta] = hubs(["alpha", "beta"]).await;
+        alpha.refuse(Op::Hello, Some(Refusal::new(Code::TooMany, "full")));
+        let start = Instant::now();
+        let refused = Options::new(alpha.addr()).connect().await.unwrap_err();
+        assert!(matches!(refused, Error::Refused(Refusal { code: Code::TooMany, .. })), "{refused}");
+        assert!(start.elapsed() < PROMISED);
+        let both = Options::from_servers(&[alpha.addr(), beta.addr()].join(","));
+        assert_eq!(both.connect().await.unwrap().server().server, "beta");
     });
 }
 
