@@ -31,55 +31,85 @@ impl Backoff {
     }
 }
 
-/// The attempts after one loss: which address comes next, and after which delay.
+/// The share of an attempt's time limit after which the next address is tried beside it: no more than
+/// so many attempts are under way at once.
+const SIDE_BY_SIDE: u32 = 4;
+/// The time limit of an attempt in the first round, while there are other addresses. A guess: ten times
+/// what a hub on the same continent takes, and short enough to pass over several hosts that swallow
+/// everything and still be back within two seconds. Each round doubles it, for hubs that are far.
+const FIRST_LIMIT: Duration = Duration::from_secs(1);
+
+/// One attempt at each address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// How long to wait before it.
+    pub(crate) delay: Duration,
+    /// The time limit of each attempt.
+    pub(crate) limit: Duration,
+}
+
+impl Round {
+    /// The round that makes the first connection: it has all the time that the user allows.
+    pub(crate) fn first(connect_timeout: Duration) -> Self {
+        Round { delay: Duration::ZERO, limit: connect_timeout }
+    }
+
+    /// After so long without an answer the next address is tried as well.
+    pub(crate) fn patience(&self) -> Duration {
+        self.limit / SIDE_BY_SIDE
+    }
+}
+
+/// The rounds after one loss. Between the addresses of one round there is no delay: that the first does
+/// not answer says nothing about the second.
 #[derive(Debug)]
 pub(crate) struct Retry {
     backoff: Backoff,
-    addresses: Vec<String>,
-    /// Attempts so far, and of how many rounds the delay is to be counted before them.
-    attempts: usize,
+    connect_timeout: Duration,
+    has_others: bool,
+    rounds: u32,
     rounds_before: u32,
-    /// What the hub asked for, used up by the first attempt.
+    /// What the hub asked for, used up by the first round.
     not_before: Duration,
+    /// The hub has said where to go, and when: that spreads its clients better than chance does.
+    told: bool,
 }
 
 impl Retry {
-    /// The addresses that the hub named come first, then the one that was lost, then the configured
-    /// ones.
+    /// `addresses` is how many there are, `told` whether the hub named one. `rounds_before` keeps the
+    /// delays growing over connections that do not last.
     pub(crate) fn new(
         backoff: Backoff,
-        servers: &[String],
-        lost: &str,
-        elsewhere: &[String],
+        connect_timeout: Duration,
+        addresses: usize,
+        told: bool,
         retry_ms: u64,
         rounds_before: u32,
     ) -> Self {
-        let mut addresses: Vec<String> = Vec::new();
-        for addr in
-            elsewhere.iter().map(String::as_str).chain([lost]).chain(servers.iter().map(String::as_str))
-        {
-            if !addresses.iter().any(|a| a == addr) {
-                addresses.push(addr.to_owned());
-            }
-        }
         let not_before = Duration::from_millis(retry_ms).min(MAX_RETRY);
-        Retry { backoff, addresses, attempts: 0, rounds_before, not_before }
+        let has_others = addresses > 1;
+        Retry { backoff, connect_timeout, has_others, rounds: 0, rounds_before, not_before, told }
     }
 
-    /// Rounds that are complete, to go on from when the new connection does not last.
+    /// Rounds so far, to go on from when the new connection does not last.
     pub(crate) fn rounds(&self) -> u32 {
-        let rounds = u32::try_from(self.attempts / self.addresses.len()).unwrap_or(u32::MAX);
-        self.rounds_before.saturating_add(rounds)
+        self.rounds_before.saturating_add(self.rounds)
     }
 
-    /// The next attempt: how long to wait first, and where to connect then. Delays grow with each
-    /// round over all addresses.
-    pub(crate) fn next(&mut self, chance: f64) -> (Duration, &str) {
-        let count = self.addresses.len();
-        let delay = std::mem::take(&mut self.not_before) + self.backoff.delay(self.rounds(), chance);
-        let addr = &self.addresses[self.attempts % count];
-        self.attempts += 1;
-        (delay, addr)
+    /// The next round over all addresses.
+    pub(crate) fn next(&mut self, chance: f64) -> Round {
+        let own = match self.told && self.rounds() == 0 {
+            true => Duration::ZERO,
+            false => self.backoff.delay(self.rounds(), chance),
+        };
+        let delay = std::mem::take(&mut self.not_before) + own;
+        let short = FIRST_LIMIT.saturating_mul(1u32.checked_shl(self.rounds).unwrap_or(u32::MAX));
+        let limit = match self.has_others {
+            true => short.min(self.connect_timeout),
+            false => self.connect_timeout,
+        };
+        self.rounds = self.rounds.saturating_add(1);
+        Round { delay, limit }
     }
 }
 
@@ -88,6 +118,11 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const TIMEOUT: Duration = Duration::from_secs(5);
+
+    fn retry(addresses: usize, told: bool, retry_ms: u64, rounds_before: u32) -> Retry {
+        Retry::new(Backoff::default(), TIMEOUT, addresses, told, retry_ms, rounds_before)
+    }
 
     #[test]
     fn delays_double_up_to_the_maximum_and_chance_shortens_them_by_half_at_most() {
@@ -99,23 +134,24 @@ mod tests {
     }
 
     #[test]
-    fn attempts_go_over_all_addresses_in_turn() {
-        let servers = ["a:1".to_owned(), "b:2".to_owned()];
-        let mut retry = Retry::new(Backoff::default(), &servers, "b:2", &[], 0, 0);
-        for (ms, addr) in [(100, "b:2"), (100, "a:1"), (200, "b:2"), (200, "a:1")] {
-            assert_eq!(retry.next(1.0), (ms * MS, addr));
-        }
-        let rounds = retry.rounds();
-        let mut again = Retry::new(Backoff::default(), &servers, "a:1", &[], 0, rounds);
-        assert_eq!(again.next(1.0), (400 * MS, "a:1"), "the connection did not last");
+    fn each_round_waits_longer_and_gives_each_address_more_time() {
+        let mut several = retry(3, false, 0, 0);
+        let rounds: Vec<_> = (0..4).map(|_| several.next(1.0)).map(|r| (r.delay, r.limit)).collect();
+        let expected = [(100, 1000), (200, 2000), (400, 4000), (800, 5000)].map(|(a, b)| (a * MS, b * MS));
+        assert_eq!(rounds, expected);
+        assert_eq!(retry(1, false, 0, 0).next(1.0).limit, TIMEOUT, "nobody else waits for its turn");
+        assert_eq!(retry(2, false, 0, 0).next(1.0).patience(), 250 * MS);
+        let mut again = retry(3, false, 0, several.rounds());
+        assert_eq!(again.next(1.0), Round { delay: 1600 * MS, limit: 1000 * MS }, "it did not last");
     }
 
     #[test]
-    fn the_hub_says_where_to_go_and_when() {
-        let mut retry = Retry::new(Backoff::default(), &["a:1".into()], "a:1", &["c:3".into()], 2000, 0);
-        assert_eq!(retry.next(0.0), (2050 * MS, "c:3"));
-        assert_eq!(retry.next(0.0), (50 * MS, "a:1"));
-        let mut retry = Retry::new(Backoff::default(), &[], "a:1", &[], u64::MAX, 9);
-        assert!(retry.next(1.0).0 <= MAX_RETRY + Backoff::default().max);
+    fn the_hub_says_when_to_come_back_and_where_it_also_says_where_nothing_is_added() {
+        assert_eq!(retry(2, false, 2000, 0).next(0.0).delay, 2050 * MS);
+        let mut told = retry(2, true, 2000, 0);
+        assert_eq!(told.next(0.0).delay, 2000 * MS);
+        assert_eq!(told.next(0.0).delay, 100 * MS);
+        assert_eq!(retry(2, true, 0, 3).next(0.0).delay, 400 * MS, "sent to and fro");
+        assert!(retry(1, true, u64::MAX, 99).next(1.0).delay <= MAX_RETRY + Backoff::default().max);
     }
 }

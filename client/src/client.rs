@@ -91,6 +91,12 @@ impl Client {
         self.session(|session| session.hello().clone())
     }
 
+    /// The address of the present connection, or of the last: as it was named by the user or, after
+    /// moving to another server, by a hub.
+    pub fn addr(&self) -> String {
+        self.session(|session| session.addr().to_owned())
+    }
+
     /// Gives any command that needs no state here. `args` becomes its arguments: an object, or `()`
     /// for none. The shapes of the answers are in [`crate::reply`]; whoever does not need one asks for
     /// [`serde::de::IgnoredAny`].

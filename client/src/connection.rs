@@ -7,9 +7,9 @@ use crate::line::{self, Line};
 use crate::outgoing::Outgoing;
 use crate::rt::{self, TcpStream};
 use crate::session::Effects;
-use crate::{Error, Options};
+use crate::{addresses, Code, Error, Options};
 use futures::{pin_mut, select_biased, AsyncReadExt, AsyncWriteExt, FutureExt};
-use hubbub_shared::event::{Event, Incoming};
+use hubbub_shared::event::{Closing, Event, Incoming};
 use hubbub_shared::limits::MAX_MISSED_HEARTBEATS;
 use hubbub_shared::reply::HelloReply;
 use hubbub_shared::Refusal;
@@ -26,6 +26,8 @@ const MAX_READ: usize = 64 << 10;
 /// A line that is longer ends the connection. A guess: lists may be as long as the hub's queue to one
 /// client (8 MiB unless an operator says otherwise).
 const MAX_LINE: usize = 64 << 20;
+/// How long a hub that refuses `hello` may take to say where else to go. It follows in the same write.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long a closed client waits for the hub to take what was sent before. A guess.
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -56,13 +58,41 @@ impl From<String> for End {
     }
 }
 
+/// Why there is no connection, and where the hub would have us instead.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) why: Error,
+    pub(crate) retry_ms: u64,
+    pub(crate) elsewhere: Vec<String>,
+}
+
+impl From<Error> for Failed {
+    fn from(why: Error) -> Self {
+        Failed { why, retry_ms: 0, elsewhere: Vec::new() }
+    }
+}
+
+impl Failed {
+    /// The hub refused; its last words, where there were any, may say where else to go.
+    fn refused(refusal: Refusal, closing: Option<Closing>) -> Self {
+        let (retry_ms, elsewhere) = closing.map(|c| (c.retry_ms, c.elsewhere)).unwrap_or_default();
+        Failed { why: Error::Refused(refusal), retry_ms, elsewhere: addresses::of_use(&elsewhere) }
+    }
+}
+
 impl Connection {
-    /// Connects and says hello, both within the options' time limit.
-    pub(crate) async fn establish(addr: &str, name: Option<&str>, options: &Options) -> Result<Self, Error> {
-        let limit = options.connect_timeout;
-        rt::within(limit, greet(addr, name, options))
-            .await
-            .unwrap_or_else(|| Err(Error::Timeout { what: format!("connecting to {addr}"), after: limit }))
+    /// Connects and says hello, both within the time limit. `follow` tells the hub whether it may send
+    /// this client to another.
+    pub(crate) async fn establish(
+        addr: &str,
+        name: Option<&str>,
+        options: &Options,
+        follow: bool,
+        limit: Duration,
+    ) -> Result<Self, Failed> {
+        rt::within(limit, greet(addr, name, options, follow)).await.unwrap_or_else(|| {
+            Err(Error::Timeout { what: format!("connecting to {addr}"), after: limit }.into())
+        })
     }
 
     /// Reads and writes until the connection or the client ends.
@@ -97,11 +127,16 @@ impl Connection {
     }
 }
 
-async fn greet(addr: &str, name: Option<&str>, options: &Options) -> Result<Connection, Error> {
+async fn greet(
+    addr: &str,
+    name: Option<&str>,
+    options: &Options,
+    follow: bool,
+) -> Result<Connection, Failed> {
     let failed = |source: io::Error| Error::Connect { addr: addr.to_owned(), source };
     let stream = rt::connect(addr).await.map_err(failed)?;
     let agent = options.agent.as_deref().unwrap_or(concat!("hubbub-client/", env!("CARGO_PKG_VERSION")));
-    let hello = line::hello(name, agent, options.echo, options.heartbeat);
+    let hello = line::hello(name, agent, options.echo, options.heartbeat, follow);
     (&stream).write_all(&hello).await.map_err(failed)?;
     let (mut lines, mut early) = (Lines::default(), Vec::new());
     loop {
@@ -113,19 +148,48 @@ async fn greet(addr: &str, name: Option<&str>, options: &Options) -> Result<Conn
             let incoming = Incoming::parse(line)
                 .map_err(|why| Error::BadReply(format!("{addr} does not speak as a hub does: {why}")))?;
             match incoming {
-                Incoming::Reply { re, result } if re.as_ref().is_some_and(|re| re.get() == "0") => {
-                    let hello = serde_json::from_str(result?.get())
+                Incoming::Reply { re, result: Ok(ok) } if re.as_ref().is_some_and(|re| re.get() == "0") => {
+                    let mut hello: HelloReply = serde_json::from_str(ok.get())
                         .map_err(|why| Error::BadReply(format!("hello: {why}")))?;
+                    hello.servers.truncate(addresses::MAX_TOLD);
                     return Ok(Connection { addr: addr.to_owned(), hello, stream, lines, early });
                 }
-                Incoming::Reply { re: _, result } => drop(result?),
-                Incoming::Event(Event::Closing(closing)) => return Err(Error::Refused(closing.why)),
+                Incoming::Reply { re: _, result: Ok(_) } => {}
+                Incoming::Reply { re: _, result: Err(refusal) } => {
+                    let closing = match is_about_this_server(&refusal) {
+                        true => rt::within(LAST_WORDS, last_words(&stream, &mut lines)).await.flatten(),
+                        false => None,
+                    };
+                    return Err(Failed::refused(refusal, closing));
+                }
+                Incoming::Event(Event::Closing(closing)) => {
+                    return Err(Failed::refused(closing.why.clone(), Some(closing)));
+                }
                 other => early.push(other),
             }
         }
         if lines.read(&stream).await.map_err(failed)? == 0 {
             let what = "the connection was closed before the answer to hello";
-            return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, what)));
+            return Err(failed(io::Error::new(io::ErrorKind::UnexpectedEof, what)).into());
+        }
+    }
+}
+
+/// Whether another server of the same cluster may well say something else.
+pub(crate) fn is_about_this_server(refusal: &Refusal) -> bool {
+    matches!(refusal.code, Code::TooMany | Code::Draining)
+}
+
+/// What a hub that has refused `hello` says before it closes.
+async fn last_words(stream: &TcpStream, lines: &mut Lines) -> Option<Closing> {
+    loop {
+        while let Some(at) = lines.next() {
+            if let Ok(Incoming::Event(Event::Closing(closing))) = Incoming::parse(lines.get(at)) {
+                return Some(closing);
+            }
+        }
+        if !matches!(lines.read(stream).await, Ok(1..)) {
+            return None;
         }
     }
 }

@@ -31,7 +31,7 @@ pub enum Error {
     /// here, with the same code and words, before it is sent. The connection goes on.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// No connection could be made; of several addresses, this is the last that was tried.
+    /// No connection could be made; of several addresses, this is the last that failed.
     #[error("cannot connect to {addr}: {source}")]
     Connect {
         /// The address, as it was given.

@@ -50,6 +50,10 @@ pub enum Event {
         name: String,
         /// The server that it is connected to now.
         server: String,
+        /// Its address, as it was tried.
+        addr: String,
+        /// The server that it was connected to before.
+        before: String,
     },
     /// Events that this stream lost since nobody read it.
     Lost(u64),
@@ -84,7 +88,7 @@ impl Item for Event {
 ///     match event {
 ///         Event::Direct(direct) => println!("<{}> {}", direct.from, direct.data),
 ///         Event::Disconnected { why } => println!("offline: {why}"),
-///         Event::Reconnected { name, server } => {
+///         Event::Reconnected { name, server, .. } => {
 ///             println!("{name} is on {server}");
 ///             # break;
 ///         }

@@ -42,6 +42,17 @@ impl Origins {
         }
     }
 
+    /// How many origins are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Forgets all but the origin that was heard last.
+    pub(crate) fn keep_last(&mut self) {
+        self.0.truncate(1);
+        self.0.shrink_to_fit();
+    }
+
     /// Forgets everything: the next message of each origin sets its base anew.
     pub(crate) fn clear(&mut self) {
         self.0.clear();

@@ -23,7 +23,7 @@
 //!
 //! A [`Client`] is a cheap handle to one connection. The connection is kept up behind it: when it is
 //! lost, the library reconnects with growing, jittered delays ([`Backoff`]) to the addresses that it
-//! knows, takes its name again, subscribes and serves again, and says so ([`Event::Reconnected`],
+//! knows, those that the hub told of its sisters included, takes its name again, subscribes and serves again, and says so ([`Event::Reconnected`],
 //! [`Delivery::Reconnected`]). Nothing is repeated that may already have happened: a command that was
 //! under way fails with [`Error::Disconnected`], and one given meanwhile waits for the connection until
 //! its time limit. What is not restored: the rights of an operator, and a welcome text.
@@ -34,6 +34,7 @@
 //! It runs on async-std's global executor, and its streams and futures can be awaited on any. With the
 //! feature `testing` there is a small hub for the tests of programs that use it.
 
+mod addresses;
 mod backoff;
 mod client;
 mod connection;
@@ -46,6 +47,7 @@ mod options;
 mod outgoing;
 mod publish;
 mod queue;
+mod race;
 mod routes;
 mod rt;
 mod service;

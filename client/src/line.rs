@@ -79,6 +79,13 @@ impl Line {
         self
     }
 
+    /// Adds a yes or a no.
+    fn flag(mut self, key: &str, value: bool) -> Self {
+        self.push_key(key);
+        self.0.extend_from_slice(if value { b"true" } else { b"false" });
+        self
+    }
+
     /// Adds whatever the caller gave.
     pub(crate) fn value(mut self, key: &str, value: impl Serialize) -> Result<Self, Error> {
         self.push_key(key);
@@ -116,19 +123,24 @@ impl Line {
 }
 
 /// The first line of a connection.
-pub(crate) fn hello(name: Option<&str>, agent: &str, echo: bool, heartbeat: Option<u64>) -> Vec<u8> {
+pub(crate) fn hello(
+    name: Option<&str>,
+    agent: &str,
+    echo: bool,
+    heartbeat: Option<u64>,
+    follow: bool,
+) -> Vec<u8> {
     let mut line = Line::new("hello").text("client", agent);
     if let Some(name) = name {
         line = line.text("name", name);
     }
     if !echo {
-        line.push_key("echo");
-        line.0.extend_from_slice(b"false");
+        line = line.flag("echo", false);
     }
     if let Some(seconds) = heartbeat {
         line = line.number("heartbeat", seconds);
     }
-    line.finish(Some(0))
+    line.flag("follow", follow).finish(Some(0))
 }
 
 pub(crate) fn unsubscribe(patterns: &[Pattern], id: u64) -> Vec<u8> {
@@ -195,8 +207,8 @@ mod tests {
             "{\"op\":\"subscribe\",\"channels\":[\"ops\",\"deploys.>\"],\"group\":\"workers\",\"id\":3}\n"
         );
         assert_eq!(
-            text(hello(Some("bob"), "test", false, Some(30))),
-            "{\"op\":\"hello\",\"client\":\"test\",\"name\":\"bob\",\"echo\":false,\"heartbeat\":30,\"id\":0}\n"
+            text(hello(Some("bob"), "test", false, Some(30), true)),
+            "{\"op\":\"hello\",\"client\":\"test\",\"name\":\"bob\",\"echo\":false,\"heartbeat\":30,\"follow\":true,\"id\":0}\n"
         );
         assert_eq!(
             text(Line::serve("add", "").finish(Some(1))),

@@ -1,5 +1,6 @@
 //! How to connect: every setting with its default, its unit and what happens at its extremes.
 
+use crate::addresses::has_port;
 use crate::{Backoff, Client, Error};
 use hubbub_shared::limits::MAX_HEARTBEAT_S;
 use hubbub_shared::names::quote;
@@ -35,6 +36,7 @@ pub struct Options {
     pub(crate) command_timeout: Duration,
     pub(crate) heartbeat: Option<u64>,
     pub(crate) reconnect: bool,
+    pub(crate) follow: bool,
     pub(crate) backoff: Backoff,
     pub(crate) queue: usize,
     pub(crate) queue_bytes: usize,
@@ -52,13 +54,16 @@ impl Options {
             command_timeout: Duration::from_secs(5),
             heartbeat: Some(30),
             reconnect: true,
+            follow: true,
             backoff: Backoff::default(),
             queue: 100_000,
             queue_bytes: 64 << 20,
         }
     }
 
-    /// Several addresses, separated by commas: tried in this order, the first that answers wins.
+    /// Several addresses, separated by commas: tried in this order, the first that answers wins. One
+    /// that is silent for a quarter of the [time limit](Self::connect_timeout) is not waited for alone:
+    /// the next is tried beside it.
     pub fn from_servers(list: &str) -> Self {
         let servers = list.split(',').map(str::trim).filter(|s| !s.is_empty());
         Options { servers: servers.map(str::to_owned).collect(), ..Options::new("") }
@@ -85,6 +90,8 @@ impl Options {
 
     /// The time limit of one attempt to connect, up to and including the hub's answer to `hello`.
     /// Default 5 s: too short for a far hub is refused as a timeout, too long delays the next address.
+    /// When several addresses are known, a reconnecting client gives each 1 s at first, and twice as
+    /// much in each round over all, up to this.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
@@ -111,7 +118,17 @@ impl Options {
         self
     }
 
-    /// The delays between attempts to reconnect. Default: from 100 ms doubling up to 5 s.
+    /// Whether a hub may send this client to another server of its cluster when it connects: one that
+    /// has more clients than its sisters, is full, or is about to stop. The client goes there before
+    /// [`Self::connect`] returns, once at the most, and back when nobody answers there. Default: yes.
+    /// Without it the client stays where it is, or is refused: for programs that mean one server.
+    pub fn follow(mut self, follow: bool) -> Self {
+        self.follow = follow;
+        self
+    }
+
+    /// The delays between rounds of attempts to reconnect. Default: from 100 ms doubling up to 5 s.
+    /// Within a round, which goes over all addresses that are known, there is none.
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
@@ -135,8 +152,6 @@ impl Options {
         if self.servers.is_empty() {
             return Err(Error::BadArgument("name at least one server, as HOST:PORT".into()));
         }
-        let has_port =
-            |addr: &&String| addr.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         if let Some(addr) = self.servers.iter().find(|addr| !has_port(addr)) {
             let message =
                 format!("{} is no address: write HOST:PORT, such as {DEFAULT_CLIENT_ADDR}", quote(addr));

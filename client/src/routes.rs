@@ -16,6 +16,10 @@ use std::sync::Arc;
 /// Channels remembered at a time; over it all are forgotten, and the next message of each sets its
 /// base anew. The hub's own default bound: a client that sees more has a wildcard over everything.
 const MAX_CHANNELS: usize = 1 << 20;
+/// Counts remembered, one for each channel and origin; over it each channel keeps the origin that it heard
+/// last, and the next message of another sets its base anew. Every restart of a server is a new origin:
+/// room for one more in each of the most channels, before those of servers that are gone have to go.
+const MAX_COUNTS: usize = 2 * MAX_CHANNELS;
 /// Gaps of different channels side by side in a full queue; over it they are added up. A guess.
 const MAX_GAPS: usize = 64;
 
@@ -26,6 +30,10 @@ pub(crate) type Id = u64;
 pub(crate) struct Routes {
     subscriptions: HashMap<Id, Sub>,
     channels: HashMap<Box<str>, Channel>,
+    /// Counts that were begun since they were last counted over, and those that there were then: never
+    /// less than there are.
+    counts: usize,
+    max_counts: usize,
     /// Off for clients that do not get their own messages back: those are holes, too.
     find_gaps: bool,
 }
@@ -50,7 +58,8 @@ struct Channel {
 
 impl Routes {
     pub(crate) fn new(find_gaps: bool) -> Self {
-        Routes { subscriptions: HashMap::new(), channels: HashMap::new(), find_gaps }
+        let (subscriptions, channels) = (HashMap::new(), HashMap::new());
+        Routes { subscriptions, channels, counts: 0, max_counts: MAX_COUNTS, find_gaps }
     }
 
     /// Notes a subscription. It receives nothing before it is confirmed.
@@ -102,6 +111,9 @@ impl Routes {
 
     /// Hands a message to whom it belongs, and returns the gap before it, if there is one.
     pub(crate) fn deliver(&mut self, message: Message) -> Option<Gap> {
+        if self.counts >= self.max_counts {
+            self.bound_counts();
+        }
         if !self.channels.contains_key(message.channel.as_str()) {
             let mut channel = Channel::default();
             for (id, sub) in &self.subscriptions {
@@ -119,10 +131,12 @@ impl Routes {
             self.channels.insert(message.channel.as_str().into(), channel);
         }
         let channel = self.channels.get_mut(message.channel.as_str()).expect("inserted above");
+        let before = channel.origins.len();
         let seen = match channel.whole {
             0 => Seen::Next,
             _ => channel.origins.see(&message.origin, message.seq),
         };
+        self.counts += channel.origins.len() - before;
         let gap = match seen {
             Seen::Again => return None,
             Seen::After(missed) if self.find_gaps => Some(gap_before(&message, missed)),
@@ -141,6 +155,17 @@ impl Routes {
         }
         push(&last.1, message);
         gap
+    }
+
+    /// Counts what is remembered, and if it really is too much, forgets all origins but each channel's last.
+    /// At least half of the room is free then, so that this costs next to nothing for each message.
+    fn bound_counts(&mut self) {
+        let origins = || self.channels.values().map(|channel| channel.origins.len());
+        self.counts = origins().sum();
+        if self.counts > self.max_counts / 2 {
+            self.channels.values_mut().for_each(|channel| channel.origins.keep_last());
+            self.counts = self.channels.len();
+        }
     }
 
     /// Tells every subscription what became of the connection.
@@ -315,6 +340,42 @@ mod tests {
             routes.mark(connected);
         }
         assert_eq!(told(&mut sub), ["off"], "outages that nobody looked at are one");
+    }
+
+    #[test]
+    fn an_origin_counts_on_wherever_the_client_is_connected() {
+        let mut routes = Routes::new(true);
+        let (mut one, mut two) =
+            (subscribe(&mut routes, 1, &["ops"], None), subscribe(&mut routes, 2, &[">"], None));
+        for (origin, seq) in [("alpha", 1), ("beta", 7)] {
+            routes.deliver(message("ops", origin, seq));
+        }
+        assert_eq!((told(&mut one).len(), told(&mut two).len()), (2, 2));
+        routes.mark(false);
+        routes.mark(true);
+        for (origin, seq) in [("beta", 7), ("beta", 8), ("alpha", 4)] {
+            routes.deliver(message("ops", origin, seq));
+        }
+        for sub in [&mut one, &mut two] {
+            assert_eq!(told(sub), ["off", "on", "ops 8", "gap ops 2", "ops 4"]);
+        }
+    }
+
+    #[test]
+    fn origins_of_servers_that_are_gone_do_not_pile_up() {
+        let mut routes = Routes::new(true);
+        let mut sub = subscribe(&mut routes, 1, &[">"], None);
+        routes.max_counts = 100;
+        for run in 0..50 {
+            for channel in 0..10 {
+                routes.deliver(message(&format!("c{channel}"), &format!("alpha-{run}"), 1));
+            }
+            let counts: usize = routes.channels.values().map(|channel| channel.origins.len()).sum();
+            assert!(counts <= 100 && counts <= routes.counts, "{counts} of {}", routes.counts);
+        }
+        told(&mut sub);
+        routes.deliver(message("c3", "alpha-49", 3));
+        assert_eq!(told(&mut sub), ["gap c3 1", "c3 3"], "what lives counts on");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! served, who listens to events. Pure: lines in, lines out; it opens no socket and reads no clock.
 //! The connection's task feeds it, the handles ask it.
 
+use crate::addresses::Known;
 use crate::events::{self, Event};
 use crate::line::{self, Line};
 use crate::queue::{Queue, Receiver};
@@ -22,6 +23,11 @@ pub(crate) type Answer = Result<Box<RawValue>, Error>;
 pub(crate) struct Session {
     pub(crate) routes: Routes,
     hello: HelloReply,
+    /// The address of the present connection, and the server of the one before.
+    addr: String,
+    before: String,
+    /// Where else the cluster can be reached.
+    pub(crate) known: Known,
     /// Whether the name was asked for, and is to be asked for again.
     named: bool,
     /// The `id` of the last command. 0 is the hello's.
@@ -80,7 +86,10 @@ impl Session {
         let (listener, first) = events::listener();
         Session {
             routes: Routes::new(echo),
+            before: hello.server.clone(),
             hello,
+            addr: String::new(),
+            known: Known::default(),
             named,
             last_id: 0,
             pending: HashMap::new(),
@@ -97,6 +106,11 @@ impl Session {
     /// The hub's last answer to `hello`; the name in it is kept up to date.
     pub(crate) fn hello(&self) -> &HelloReply {
         &self.hello
+    }
+
+    /// The address of the present connection, as it was tried.
+    pub(crate) fn addr(&self) -> &str {
+        &self.addr
     }
 
     /// The name to ask for on a new connection.
@@ -260,13 +274,15 @@ impl Session {
 
     /// There is a new connection: the lines that make it what the old one was, and whether there
     /// are none.
-    pub(crate) fn restore(&mut self, hello: HelloReply, lines: &mut Vec<u8>) -> bool {
+    pub(crate) fn restore(&mut self, hello: HelloReply, addr: &str, lines: &mut Vec<u8>) -> bool {
         if let Some(wanted) = self.wanted_name().filter(|wanted| *wanted != hello.name) {
             let message = format!("{wanted} is taken on this server; the name is {} now", hello.name);
             self.named = false;
             self.tell(Event::Notice(Notice { code: "rename".into(), message }));
         }
-        self.hello = hello;
+        self.known.remember(&hello.servers);
+        self.addr = addr.to_owned();
+        self.before = std::mem::replace(&mut self.hello, hello).server;
         let mut id = self.last_id;
         let mut expect = |about| {
             id += 1;
@@ -288,7 +304,8 @@ impl Session {
     pub(crate) fn reconnected(&mut self) {
         self.routes.mark(true);
         let (name, server) = (self.hello.name.clone(), self.hello.server.clone());
-        self.tell(Event::Reconnected { name, server });
+        let (addr, before) = (self.addr.clone(), self.before.clone());
+        self.tell(Event::Reconnected { name, server, addr, before });
     }
 
     /// The client is closed for good: every stream ends.
@@ -305,160 +322,4 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::queue::queue;
-    use crate::Delivery;
-    use futures::{FutureExt, StreamExt};
-    use hubbub_shared::names::Pattern;
-
-    fn hello(name: &str) -> HelloReply {
-        let json = format!(
-            r#"{{"client_id":"c","name":"{name}","server":"alpha","origin":"alpha-1","version":"1","limits":{{}}}}"#
-        );
-        serde_json::from_str(&json).unwrap()
-    }
-
-    /// A session on its first connection, with a listener.
-    fn session() -> (Session, Receiver<Event>) {
-        let mut session = Session::new(hello("bob"), true, true);
-        assert!(session.restore(hello("bob"), &mut Vec::new()), "there is nothing to restore");
-        let events = session.listen();
-        (session, events)
-    }
-
-    fn subscribed(session: &mut Session, id: Id, pattern: &str) -> Receiver<Delivery> {
-        let (sender, receiver) = queue(10, 1 << 20);
-        session.routes.add(id, vec![Pattern::parse(pattern).unwrap()], None, sender);
-        session.routes.confirm(id);
-        receiver
-    }
-
-    /// Feeds lines as they come from the hub.
-    fn feed(session: &mut Session, lines: &[&str]) -> Effects {
-        let mut effects = Effects::default();
-        for line in lines {
-            session.handle(Incoming::parse(line.as_bytes()).unwrap(), &mut effects);
-        }
-        effects
-    }
-
-    /// What has been told, each event's first word.
-    fn told(events: &mut Receiver<Event>) -> Vec<String> {
-        std::iter::from_fn(|| events.next().now_or_never().flatten())
-            .map(|event| format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned())
-            .collect()
-    }
-
-    fn text(lines: &[u8]) -> &str {
-        std::str::from_utf8(lines).unwrap()
-    }
-
-    #[test]
-    fn an_answer_finds_who_waits_for_it_and_no_one_else() {
-        let (mut session, mut events) = session();
-        let ((first, mut one), (second, mut two)) = (oneshot::channel(), oneshot::channel());
-        session.expect(1, first, About::Other);
-        session.expect(2, second, About::Other);
-        feed(&mut session, &[r#"{"re":2,"ok":{}}"#, r#"{"re":9,"ok":{}}"#, r#"{"re":"x","ok":{}}"#]);
-        assert!(two.try_recv().unwrap().unwrap().is_ok());
-        assert!(one.try_recv().unwrap().is_none());
-        session.lost("reset");
-        assert!(
-            matches!(one.try_recv().unwrap().unwrap(), Err(Error::Disconnected { why }) if why == "reset")
-        );
-        feed(&mut session, &[r#"{"re":1,"ok":{}}"#]);
-        assert_eq!(told(&mut events), ["Disconnected"]);
-    }
-
-    #[test]
-    fn a_new_connection_is_restored_before_anything_else() {
-        let (mut session, mut events) = session();
-        let mut ops = subscribed(&mut session, 1, "ops.>");
-        let (sender, _requests) = queue(10, 1 << 20);
-        assert!(session.serve("add", "adds", sender));
-        session.lost("reset");
-        let mut lines = Vec::new();
-        assert!(!session.restore(hello("bob"), &mut lines));
-        assert_eq!(
-            text(&lines),
-            concat!(
-                r#"{"op":"subscribe","channels":["ops.>"],"id":1}"#,
-                "\n",
-                r#"{"op":"serve","service":"add","about":"adds","id":2}"#,
-                "\n"
-            )
-        );
-        assert!(!feed(&mut session, &[r#"{"re":1,"ok":{}}"#]).restored);
-        assert!(feed(&mut session, &[r#"{"re":2,"ok":{}}"#]).restored);
-        session.reconnected();
-        assert_eq!(told(&mut events), ["Disconnected", "Reconnected"]);
-        let deliveries: Vec<_> = std::iter::from_fn(|| ops.next().now_or_never().flatten()).collect();
-        assert!(matches!(deliveries[..], [Delivery::Disconnected, Delivery::Reconnected]));
-    }
-
-    #[test]
-    fn what_the_hub_does_not_give_back_ends_and_the_rest_goes_on() {
-        let (mut session, mut events) = session();
-        let ops = subscribed(&mut session, 1, "ops");
-        session.lost("reset");
-        session.restore(hello("anon-1"), &mut Vec::new());
-        assert_eq!(session.wanted_name(), None, "the name is somebody else's now");
-        let no = r#"{"re":1,"error":{"code":"not-allowed","message":"no"}}"#;
-        let effects = feed(&mut session, &[no]);
-        assert!(effects.restored);
-        assert_eq!(text(&effects.lines), "{\"op\":\"unsubscribe\",\"channels\":[\"ops\"],\"id\":2}\n");
-        assert!(matches!(ops.collect::<Vec<_>>().now_or_never().unwrap()[..], [Delivery::Disconnected]));
-        assert_eq!(told(&mut events), ["Disconnected", "Notice", "Refused"]);
-    }
-
-    #[test]
-    fn a_request_that_cannot_wait_is_answered_at_once() {
-        let (mut session, _events) = session();
-        let request = r#"{"event":"request","request_id":"r1","service":"add","from":"al","data":1}"#;
-        let effects = feed(&mut session, &[request]);
-        assert!(text(&effects.lines).starts_with(r#"{"op":"respond","request_id":"r1","error":"#));
-        let (sender, mut requests) = queue(1, 1 << 20);
-        session.serve("add", "", sender);
-        let effects = feed(&mut session, &[request, request]);
-        assert!(text(&effects.lines).contains("too many requests"));
-        assert_eq!(requests.next().now_or_never().unwrap().unwrap().from, "al");
-        assert!(session.unserve("add") && !session.unserve("add"));
-        assert!(requests.next().now_or_never().unwrap().is_none());
-    }
-
-    #[test]
-    fn last_words_heartbeats_and_refusals_without_an_id() {
-        let (mut session, mut events) = session();
-        let effects = feed(
-            &mut session,
-            &[
-                r#"{"event":"ping"}"#,
-                r#"{"re":null,"error":{"code":"bad-channel","message":"first"}}"#,
-                r#"{"re":null,"error":{"code":"bad-channel","message":"second"}}"#,
-                r#"{"event":"closing","code":"draining","message":"bye","retry_ms":7,"try":["b:1"]}"#,
-            ],
-        );
-        assert_eq!(effects.lines, b"\n");
-        let closing = effects.closing.unwrap();
-        assert_eq!((closing.retry_ms, closing.elsewhere), (7, vec!["b:1".to_owned()]));
-        assert_eq!(session.take_refused().unwrap().message, "first");
-        assert!(session.take_refused().is_none());
-        assert_eq!(told(&mut events), ["Refused", "Refused", "Closing"]);
-    }
-
-    #[test]
-    fn whoever_listens_late_hears_from_then_on_and_nobody_is_kept_for_ever() {
-        let (mut session, mut first) = session();
-        session.tell(Event::Lost(1));
-        let mut second = session.listen();
-        session.tell(Event::Lost(2));
-        assert_eq!((told(&mut first).len(), told(&mut second).len()), (2, 1));
-        drop(second);
-        session.tell(Event::Lost(3));
-        assert_eq!(session.listeners.len(), 1);
-        session.end();
-        assert!(session.listen().next().now_or_never().unwrap().is_none());
-    }
-}
+mod tests;

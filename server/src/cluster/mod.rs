@@ -3,6 +3,7 @@
 //! files and tasks are shells around it.
 
 pub mod answering;
+pub mod balance;
 pub mod directory;
 pub mod frame;
 pub mod handshake;

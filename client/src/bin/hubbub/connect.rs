@@ -37,7 +37,10 @@ impl Globals {
     ) -> Result<Client, Failure> {
         let mut options = Options::from_servers(&with_ports(&self.server))
             .agent(concat!("hubbub ", env!("CARGO_PKG_VERSION")))
-            .reconnect(lost == Lost::Reconnect);
+            .reconnect(lost == Lost::Reconnect)
+            // Who stays for a while goes where there is room. Who asks one thing means the server that it
+            // named: `drain` and `stats` must not end up at another.
+            .follow(lost == Lost::Reconnect);
         if let Some(name) = &self.name {
             options = options.name(name);
         }

@@ -3,9 +3,9 @@
 use crate::cli::Globals;
 use crate::connect::Lost;
 use crate::exit::Failure;
-use crate::output::{aside, push_payload, Form, Output};
+use crate::output::{aside, complain, push_payload, Form, Output};
 use crate::show;
-use crate::table::{lasted, Side, Table};
+use crate::table::{Side, Table};
 use clap::{Args, ValueEnum};
 use hubbub_client::reply::{
     ChannelsReply, ClientsReply, HistoryReply, MessageInfo, ServersReply, ServicesReply,
@@ -69,7 +69,7 @@ pub async fn clients(globals: &Globals, args: ClientsArgs) -> Result<(), Failure
         .ask("clients", asked, |list: &ClientsReply, out| {
             // Whoever names a limit knows that there may be more.
             let truncated = list.truncated && args.limit.is_none();
-            print(out, &show::clients(&list.clients, out.style), "no clients", truncated)
+            print(out, &show::clients(&list.clients, out.style), "no clients", truncated, &list.missing)
         })
         .await
 }
@@ -101,29 +101,7 @@ pub struct ServersArgs {}
 pub async fn servers(globals: &Globals, _: ServersArgs) -> Result<(), Failure> {
     globals
         .ask("servers", (), |list: &ServersReply, out| {
-            let mut table = Table::new(&[
-                ("NAME", Side::Left),
-                ("STATE", Side::Left),
-                ("CLIENTS", Side::Right),
-                ("CHANNELS", Side::Right),
-                ("LOAD", Side::Right),
-                ("UP", Side::Right),
-                ("PID", Side::Right),
-                ("ADDRESS", Side::Left),
-            ]);
-            for s in &list.servers {
-                table.row([
-                    format!("{}{}", s.name, if s.is_self { "*" } else { "" }),
-                    s.state.clone(),
-                    s.clients.to_string(),
-                    s.channels.to_string(),
-                    format!("{:.0}%", s.load * 100.0),
-                    lasted(s.uptime_s),
-                    s.pid.to_string(),
-                    s.client_addr.clone(),
-                ]);
-            }
-            print(out, &table.render(out.style), "no servers", false)
+            print(out, &show::servers(&list.servers, out.style), "no servers", false, &[])
         })
         .await
 }
@@ -160,7 +138,7 @@ pub async fn channels(globals: &Globals, args: ChannelsArgs) -> Result<(), Failu
                     c.topic.clone(),
                 ]);
             }
-            print(out, &table.render(out.style), "no channels", list.truncated)
+            print(out, &table.render(out.style), "no channels", list.truncated, &list.missing)
         })
         .await
 }
@@ -179,7 +157,7 @@ pub struct WhoArgs {
 pub async fn who(globals: &Globals, args: WhoArgs) -> Result<(), Failure> {
     globals
         .ask("who", json!({ "channel": args.channel }), |list: &ClientsReply, out| {
-            print(out, &show::clients(&list.clients, out.style), "nobody", list.truncated)
+            print(out, &show::clients(&list.clients, out.style), "nobody", list.truncated, &list.missing)
         })
         .await
 }
@@ -215,7 +193,7 @@ pub async fn services(globals: &Globals, _: ServicesArgs) -> Result<(), Failure>
                     s.about.clone(),
                 ]);
             }
-            print(out, &table.render(out.style), "no services", false)
+            print(out, &table.render(out.style), "no services", false, &list.missing)
         })
         .await
 }
@@ -262,6 +240,7 @@ pub async fn history(globals: &Globals, args: HistoryArgs) -> Result<(), Failure
             }
             let empty = lines.is_empty();
             out.bytes(&lines)?;
+            tell_missing(&list.missing);
             tell_empty(empty, "no messages")
         })
         .await
@@ -279,12 +258,27 @@ fn push_remembered(message: &MessageInfo, form: Form, out: &Output, lines: &mut 
     lines.push(b'\n');
 }
 
-fn print(out: &mut Output, table: &str, none: &str, truncated: bool) -> Result<(), Failure> {
+fn print(
+    out: &mut Output,
+    table: &str,
+    none: &str,
+    truncated: bool,
+    missing: &[String],
+) -> Result<(), Failure> {
     out.text(table)?;
+    tell_missing(missing);
     if truncated {
         aside("more rows were left out; a pattern narrows the list");
     }
     tell_empty(table.is_empty(), none)
+}
+
+/// Tells that the list is not the whole one: what is there is right all the same, so that this is no
+/// failure.
+fn tell_missing(servers: &[String]) {
+    if let Some(words) = show::missing(servers) {
+        complain(&words);
+    }
 }
 
 /// Tells a person that there is nothing; a script sees it from the lack of lines.

@@ -30,7 +30,7 @@ pub struct MsgArgs {
 pub async fn msg(globals: &Globals, args: MsgArgs) -> Result<(), Failure> {
     let text = text(&args.text)?;
     let data = payload(&text, globals.json).map_err(|e| not_json("the message", &e))?;
-    let client = globals.connect(Lost::End).await?;
+    let client = globals.connect_with(Lost::End, |options| options.follow(true)).await?;
     let reply = client.message(&args.to, data).await?;
     let mut out = Output::new();
     if globals.json {
@@ -73,7 +73,7 @@ pub async fn request(globals: &Globals, args: RequestArgs) -> Result<(), Failure
     // No question at all is null, so that `hubbub request time --json` works.
     let text = if globals.json && args.text.is_empty() { "null".to_owned() } else { text };
     let data = payload(&text, globals.json).map_err(|e| not_json("the question", &e))?;
-    let client = globals.connect(Lost::End).await?;
+    let client = globals.connect_with(Lost::End, |options| options.follow(true)).await?;
     let limit = globals.timeout.unwrap_or(PATIENCE);
     let answer = client.request_timeout(&args.service, data, limit).await?;
     let mut out = Output::new();

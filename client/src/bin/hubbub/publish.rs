@@ -109,7 +109,7 @@ async fn publish_text(globals: &Globals, args: &PubArgs, text: &str, expand: boo
     // What is wrong with the text is found before anybody is connected to.
     let check = if expand { template::expand(text, &scene(1)) } else { text.to_owned() };
     let _ = payload(&check, globals.json).map_err(|e| not_json("the message", &e))?;
-    let client = globals.connect(Lost::End).await?;
+    let client = globals.connect_with(Lost::End, |options| options.follow(true)).await?;
     let mut publisher = Publisher::new(globals, args, client);
     let headers_vary = args.headers.iter().any(|(_, value)| template::is_template(value));
     let fixed = !(expand && (template::is_template(text) || headers_vary));
@@ -133,7 +133,7 @@ async fn publish_text(globals: &Globals, args: &PubArgs, text: &str, expand: boo
 }
 
 async fn publish_lines(globals: &Globals, args: &PubArgs) -> Result<(), Failure> {
-    let client = globals.connect(Lost::End).await?;
+    let client = globals.connect_with(Lost::End, |options| options.follow(true)).await?;
     let mut publisher = Publisher::new(globals, args, client);
     let input = lines::of_stdin();
     let mut number = 0u64;

@@ -7,7 +7,7 @@ use crate::table::{lasted, Side, Table};
 use hubbub_client::{Event, Gap, Message};
 use hubbub_shared::encoding::escape::shown;
 use hubbub_shared::encoding::{json, MessageRef, Payload};
-use hubbub_shared::reply::{ClientInfo, PublishedReply};
+use hubbub_shared::reply::{ClientInfo, PublishedReply, ServerInfo};
 
 /// `1 message`, `2 messages`.
 pub fn count(n: u64, what: &str) -> String {
@@ -66,7 +66,12 @@ pub fn event(event: &Event, style: Style) -> Option<String> {
         Event::Refused(refusal) => Some(style.bad(&format!("error {}", shown(&refusal.to_string())))),
         Event::Closing(closing) => star(&format!("closing: {}", closing.why)),
         Event::Disconnected { why } => star(&format!("disconnected: {why}")),
-        Event::Reconnected { name, server } => star(&format!("connected again to {server} as {name}")),
+        Event::Reconnected { name, server, before, .. } if server == before => {
+            star(&format!("connected again to {server} as {name}"))
+        }
+        Event::Reconnected { name, server, addr, .. } => {
+            star(&format!("connected to {server} at {addr} as {name}"))
+        }
         Event::Lost(n) => star(&format!("{} not shown", count(*n, "event"))),
         // Told where the messages are missing: by the subscription.
         Event::Gap(_) => None,
@@ -104,6 +109,40 @@ pub fn gap(gap: &Gap) -> String {
         ">" => format!("gap: {missed} missed"),
         channel => format!("gap: {missed} of {channel} missed"),
     }
+}
+
+/// The servers from which there was no answer, if there are any.
+pub fn missing(servers: &[String]) -> Option<String> {
+    (!servers.is_empty()).then(|| format!("no answer from {}: what they have is missing", servers.join(", ")))
+}
+
+/// A list of servers. The one that answers has a star.
+pub fn servers(servers: &[ServerInfo], style: Style) -> String {
+    let mut table = Table::new(&[
+        ("NAME", Side::Left),
+        ("STATE", Side::Left),
+        ("CLIENTS", Side::Right),
+        ("CHANNELS", Side::Right),
+        ("LOAD", Side::Right),
+        ("UP", Side::Right),
+        ("PID", Side::Right),
+        ("ADDRESS", Side::Left),
+        ("PEER ADDRESS", Side::Left),
+    ]);
+    for s in servers {
+        table.row([
+            format!("{}{}", s.name, if s.is_self { "*" } else { "" }),
+            s.state.clone(),
+            s.clients.to_string(),
+            s.channels.to_string(),
+            format!("{:.0}%", s.load * 100.0),
+            lasted(s.uptime_s),
+            s.pid.to_string(),
+            s.client_addr.clone(),
+            s.peer_addr.clone().unwrap_or_else(|| "-".to_owned()),
+        ]);
+    }
+    table.render(style)
 }
 
 /// A list of clients.
@@ -178,6 +217,50 @@ mod tests {
                 r#""data":"x\u001b\ny","via":"*","headers":{"k":"v"}}"#,
                 "\n"
             )
+        );
+    }
+
+    #[test]
+    fn a_return_says_where_to_if_it_is_another_server() {
+        let back = |server: &str| {
+            let (name, addr) = ("bob".to_owned(), "10.0.0.2:7411".to_owned());
+            let event = Event::Reconnected { name, server: server.into(), addr, before: "alpha".into() };
+            self::event(&event, Style::PLAIN).expect("it is told")
+        };
+        assert_eq!(back("alpha"), "* connected again to alpha as bob");
+        assert_eq!(back("beta"), "* connected to beta at 10.0.0.2:7411 as bob");
+    }
+
+    #[test]
+    fn every_server_has_a_row_with_its_state_its_addresses_and_its_load() {
+        let row = |name: &str, state: &str, peer_addr: Option<&str>, load: f64| ServerInfo {
+            id: String::new(),
+            name: name.into(),
+            pid: 7,
+            client_addr: format!("{name}:7411"),
+            peer_addr: peer_addr.map(str::to_owned),
+            state: state.into(),
+            clients: 12,
+            channels: 3,
+            load,
+            uptime_s: 302.0,
+            is_self: name == "alpha",
+        };
+        let rows = [row("alpha", "alive", Some("alpha:7412"), 0.5), row("beta", "suspect", None, 0.0)];
+        assert_eq!(
+            servers(&rows, Style::PLAIN),
+            "NAME    STATE    CLIENTS  CHANNELS  LOAD     UP  PID  ADDRESS     PEER ADDRESS\n\
+             alpha*  alive         12         3   50%  5m 2s    7  alpha:7411  alpha:7412\n\
+             beta    suspect       12         3    0%  5m 2s    7  beta:7411   -\n"
+        );
+    }
+
+    #[test]
+    fn who_did_not_answer_is_named() {
+        assert_eq!(missing(&[]), None);
+        assert_eq!(
+            missing(&["beta".into(), "gamma".into()]).as_deref(),
+            Some("no answer from beta, gamma: what they have is missing")
         );
     }
 

@@ -181,6 +181,19 @@ fn what_is_missing_is_told() {
 }
 
 #[test]
+fn a_person_is_told_which_server_the_connection_moves_to() {
+    block_on(async {
+        let (mut alpha, beta) =
+            (Hub::start_named("alpha").await.unwrap(), Hub::start_named("beta").await.unwrap());
+        alpha.tell_servers(&[beta.addr()]);
+        let mut bob = Talker::person(&alpha, "bob").await;
+        alpha.vanish().await;
+        let heard = bob.hears(" as bob").await;
+        assert!(heard.ends_with(&format!("\n* connected to beta at {} as bob\n", beta.addr())), "{heard}");
+    });
+}
+
+#[test]
 fn a_script_is_told_what_became_of_its_lines() {
     block_on(async {
         let hub = Hub::start().await.unwrap();
