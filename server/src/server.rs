@@ -2,19 +2,15 @@
 
 use crate::clock::Now;
 use crate::config::Config;
-
-use crate::cluster::ServerManager;
-use crate::control::{self, PidFile, Serving};
+use crate::control;
 use crate::hub::{Batch, Hub, SysEvent};
-use crate::listener::Listener;
-use crate::operator::Token;
 use crate::rt;
+use crate::start::{self, Started};
 use crate::writer::{self, hand_over};
 use anyhow::Context;
 use async_signal::{Signal, Signals};
 use futures::future::{select, Either};
 use futures::StreamExt;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,30 +18,17 @@ use std::time::{Duration, Instant};
 
 /// Serves until it is told to stop, and has stopped.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    let pid_file = PidFile::acquire(&config.pid_file)?;
-    let token = Token::create(&config.data_dir)
-        .with_context(|| format!("cannot write the operator token in {}", config.data_dir.display()))?;
-    let listener =
-        Listener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
-    rt::run(serve(config, listener, token, pid_file))
+    let now = Now::read();
+    let started = start::start(&config, now)?;
+    rt::run(serve(config, started, now))
 }
 
-async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFile) -> anyhow::Result<()> {
-    let started = Now::read();
-    let servers = ServerManager::new(&config.name, started);
+async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()> {
+    let Started { servers, listener, peer_port, token, data_dir, serving, held } = started;
     let hub = Arc::new(Hub::new(config.limits.clone(), servers, token));
-    let client_addr = listener.addr().context("the listening socket has no address")?;
-    hub.servers.serves_at(client_addr);
-    let serving = Serving {
-        pid: std::process::id(),
-        name: hub.name().to_owned(),
-        origin: hub.origin().to_owned(),
-        client_addr,
-        peer_addr: None,
-        doors: BTreeMap::new(),
-    };
+    let client_addr = serving.client_addr;
     let signals = Signals::new(stopping_signals()).context("cannot wait for signals")?;
-    pid_file.write(&serving).with_context(|| format!("cannot write {}", config.pid_file.display()))?;
+    held.pid_file.write(&serving).context("cannot write beside the pid file")?;
     if let Some(path) = &config.ready_file {
         control::write_ready_file(path, &serving)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -53,12 +36,13 @@ async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFi
     rt::spawn(writer::write_at_end_of_turn(hub.clone()));
     let ready_file = RemovedAtEnd(config.ready_file.clone());
 
-    let mut batch = Batch::new(started);
+    let mut batch = Batch::new(now);
     hub.announce(&SysEvent::ServerJoined { name: hub.name(), origin: hub.origin() }, &mut batch);
     hand_over(&hub, batch).written(&hub).await;
     log::info!(
         name = hub.name(), addr:% = client_addr, pid = serving.pid, version = env!("CARGO_PKG_VERSION"),
-        threads = config.threads, max_clients = config.limits.max_clients, data_dir:% = config.data_dir.display();
+        peer_addr:% = peer_port.addr, cluster = config.cluster.name.as_str(), threads = config.threads,
+        max_clients = config.limits.max_clients, data_dir:% = data_dir.display();
         "hubbubd serves; clients say: nc {} {}", client_addr.ip(), client_addr.port()
     );
     if config.insecure && !client_addr.ip().is_loopback() {
@@ -76,7 +60,7 @@ async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFi
         // The listening socket closes here: new clients are refused by the kernel at once.
     };
     drain(&hub, within).await;
-    drop((ready_file, pid_file));
+    drop((ready_file, peer_port, held));
     log::info!(
         seconds = hub.servers.uptime_s(Now::read()), clients_total = hub.counters.clients_total.get(),
         messages_in = hub.counters.messages_in.get(), messages_out = hub.counters.messages_out.get();

@@ -2,7 +2,9 @@
 //! each other. The logic is pure (`handle`, `poll`, `deadline`; time and chance come in); sockets,
 //! files and tasks are shells around it.
 
+pub mod discovery;
 pub mod member;
+pub mod peer_port;
 mod server_manager;
 
 pub use member::{Load, Member};

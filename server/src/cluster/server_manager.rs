@@ -19,6 +19,7 @@ pub struct ServerManager {
     /// When it started.
     pub started: Now,
     client_addr: Mutex<Option<SocketAddr>>,
+    peer_addr: Mutex<Option<SocketAddr>>,
 }
 
 impl ServerManager {
@@ -26,12 +27,24 @@ impl ServerManager {
     pub fn new(name: &str, started: Now) -> Self {
         let id = Uuid::now_v7();
         let origin = super::member::origin(name, id);
-        ServerManager { name: name.to_owned(), id, origin, started, client_addr: Mutex::default() }
+        ServerManager {
+            name: name.to_owned(),
+            id,
+            origin,
+            started,
+            client_addr: Mutex::default(),
+            peer_addr: Mutex::default(),
+        }
     }
 
     /// It listens now.
     pub fn serves_at(&self, addr: SocketAddr) {
         *self.client_addr.lock() = Some(addr);
+    }
+
+    /// Other servers reach it there.
+    pub fn peers_at(&self, addr: SocketAddr) {
+        *self.peer_addr.lock() = Some(addr);
     }
 
     /// Where clients of the cluster's servers connect, this one's first.
@@ -52,7 +65,7 @@ impl ServerManager {
             name: self.name.clone(),
             pid: std::process::id(),
             client_addr: self.client_addr.lock().map(|a| a.to_string()).unwrap_or_default(),
-            peer_addr: None,
+            peer_addr: self.peer_addr.lock().map(|a| a.to_string()),
             state: if hub.is_draining() { "left" } else { "alive" }.to_owned(),
             clients,
             channels: hub.channels.count() as u64,
