@@ -3,18 +3,23 @@
 //! of them and tells everything that is wrong at once. It reads no clock, starts nothing and makes no
 //! folder; what it needs to know of the machine comes in as [`Surroundings`].
 
+mod cluster;
 mod options;
+mod places;
 mod sources;
 mod values;
 
+pub use cluster::{ClusterConfig, JoinAddr, Secret, DEFAULT_PEER_PORT};
 pub use options::command;
+pub use places::{find, Finding, PID_FILE};
 pub use sources::Source;
 
 use crate::logging::LogFormat;
 use clap::ArgMatches;
 use hubbub_shared::limits::Limits;
-use hubbub_shared::names::ClientName;
 use log::LevelFilter;
+use options::OPTIONS;
+use places::Places;
 use sources::{Raw, RawValue};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -37,19 +42,33 @@ const LEVELS: &[(&str, LevelFilter)] = &[
 ];
 const FORMATS: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 
+/// A value of which the start has to know whether somebody wanted it: what was given holds exactly,
+/// a default gives way to servers that run already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice<T> {
+    /// What to begin with.
+    pub value: T,
+    /// Whether nobody said anything.
+    pub is_default: bool,
+}
+
 /// What the hub runs with. `hubbubd --help` tells each option's meaning ([`options`]).
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where clients connect.
-    pub listen: SocketAddr,
+    pub listen: Choice<SocketAddr>,
+    /// Where other servers connect, over TCP and UDP.
+    pub peer_listen: Choice<SocketAddr>,
     /// The server's name, valid as a client's.
-    pub name: String,
+    pub name: Choice<String>,
+    /// The cluster and how it is found.
+    pub cluster: ClusterConfig,
     /// Threads of the executor.
     pub threads: usize,
     /// The folder for what the server keeps.
-    pub data_dir: PathBuf,
-    /// The pid file.
-    pub pid_file: PathBuf,
+    pub data_dir: Choice<PathBuf>,
+    /// The pid file, where it is not the one in the data folder.
+    pub pid_file: Option<PathBuf>,
     /// The ready file, where one is wanted.
     pub ready_file: Option<PathBuf>,
     /// Whether to serve beyond loopback without authentication.
@@ -73,6 +92,8 @@ pub struct Surroundings {
     pub host_name: String,
     /// The folder for passing files.
     pub temp_dir: PathBuf,
+    /// The user's folder for what lives as long as a session, where there is one.
+    pub runtime_dir: Option<PathBuf>,
     /// The user's number.
     pub user: u32,
     /// Whether standard output is a terminal.
@@ -101,8 +122,9 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
     /// What is allowed and still worth a word.
     pub warnings: Vec<String>,
-    /// Whether the data folder lies among passing files, where anybody may have been first.
-    pub passing_data_dir: bool,
+    /// The default data folder, where it is used and lies among passing files: anybody may have been
+    /// first there.
+    pub passing_dir: Option<PathBuf>,
 }
 
 /// Everything that is wrong, one line each, with its place.
@@ -118,21 +140,9 @@ pub fn load(matches: &ArgMatches, around: &Surroundings) -> Result<Loaded, Wrong
     if !stage.errors.is_empty() {
         return Err(Wrong(stage.errors));
     }
-    let Stage { raw, settings, passing_data_dir, .. } = stage;
-    Ok(Loaded { config, settings, warnings: raw.warnings, passing_data_dir })
-}
-
-/// Where the running hub is found: all that `status` and `shutdown` need, so that a mistake in an
-/// option of the server does not keep them from working.
-pub fn find_pid_file(matches: &ArgMatches, around: &Surroundings) -> Result<PathBuf, Wrong> {
-    let raw = sources::gather(matches, &around.environment).map_err(Wrong)?;
-    let mut stage = Stage::new(raw);
-    let (_, pid_file) = stage.places(around);
-    if stage.errors.is_empty() {
-        Ok(pid_file)
-    } else {
-        Err(Wrong(stage.errors))
-    }
+    let Stage { raw, mut settings, passing_dir, .. } = stage;
+    settings.sort_by_key(|setting| OPTIONS.iter().position(|option| option.name == setting.name));
+    Ok(Loaded { config, settings, warnings: raw.warnings, passing_dir })
 }
 
 /// The second stage on its way through the options.
@@ -140,12 +150,12 @@ struct Stage {
     raw: Raw,
     settings: Vec<Setting>,
     errors: Vec<String>,
-    passing_data_dir: bool,
+    passing_dir: Option<PathBuf>,
 }
 
 impl Stage {
     fn new(raw: Raw) -> Stage {
-        Stage { raw, settings: Vec::new(), errors: Vec::new(), passing_data_dir: false }
+        Stage { raw, settings: Vec::new(), errors: Vec::new(), passing_dir: None }
     }
 
     /// One option: its checked value, or the default. A mistake is noted, and the default stands in
@@ -171,6 +181,28 @@ impl Stage {
         value
     }
 
+    /// [`Stage::take`] where the start has to know whether it was given.
+    fn choose<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        parse: impl Fn(&str) -> Parsed<T>,
+        show: impl Fn(&T) -> String,
+    ) -> Choice<T> {
+        let value = self.take(name, default, parse, show);
+        Choice { value, is_default: !self.is_given(name) }
+    }
+
+    fn is_given(&self, name: &str) -> bool {
+        self.raw.values.contains_key(name)
+    }
+
+    /// An option that is a path or nothing.
+    fn take_path(&mut self, name: &'static str) -> Option<PathBuf> {
+        let show = |path: &Option<PathBuf>| path.as_deref().map_or_else(|| "none".into(), show_path);
+        self.take(name, None, |text| values::path(text).map(Some), show)
+    }
+
     fn refuse(&mut self, name: &'static str, why: String) {
         let place = self.raw.values.get(name).map(|raw: &RawValue| raw.place(name));
         self.errors.push(format!("{}: {why}", place.unwrap_or_else(|| format!("--{name}"))));
@@ -178,17 +210,13 @@ impl Stage {
 
     fn check(&mut self, around: &Surroundings) -> Config {
         let own = SocketAddr::from(([127, 0, 0, 1], 7411));
-        let listen = self.take("listen", own, values::listen, SocketAddr::to_string);
-        let name = self.take("name", server_name(&around.host_name), values::name, String::clone);
+        let listen = self.choose("listen", own, values::listen(own.port()), SocketAddr::to_string);
         let insecure = self.take("insecure", false, values::yes_no, bool::to_string);
         let threads = self.take("threads", 1, count(1..=256), usize::to_string);
-        let (data_dir, pid_file) = self.places(around);
-        let ready_file = self.take(
-            "ready-file",
-            None,
-            |text| values::path(text).map(Some),
-            |path| path.as_deref().map(show_path).unwrap_or_else(|| "none".into()),
-        );
+        let Places { name, data_dir, pid_file } = self.places(around);
+        let run_dir = self.run_dir(around);
+        let (cluster, peer_listen) = self.cluster(run_dir);
+        let ready_file = self.take_path("ready-file");
         let log_level =
             self.take("log-level", LevelFilter::Info, one_of(LEVELS), |level| word(LEVELS, level));
         let format = if around.on_terminal { LogFormat::Text } else { LogFormat::Json };
@@ -197,20 +225,23 @@ impl Stage {
         let drain = duration(Duration::ZERO..=Duration::from_secs(3600));
         let drain_deadline = self.take("drain-deadline", Duration::from_secs(5), drain, show_duration);
 
-        if !listen.ip().to_canonical().is_loopback() && !insecure {
+        if beyond(listen.value) && !insecure {
             self.refuse(
                 "listen",
                 format!(
-                    "{listen} can be reached from other machines, and this hub does not authenticate its \
+                    "{} can be reached from other machines, and this hub does not authenticate its \
                      clients: whoever reaches it reads and publishes everything. Listen on 127.0.0.1 and \
                      let others in by a tunnel such as `ssh -L`, or add --insecure where you trust the \
-                     whole network"
+                     whole network",
+                    listen.value
                 ),
             );
         }
         Config {
             listen,
+            peer_listen,
             name,
+            cluster,
             threads,
             data_dir,
             pid_file,
@@ -221,22 +252,6 @@ impl Stage {
             log_format,
             drain_deadline,
         }
-    }
-
-    fn places(&mut self, around: &Surroundings) -> (PathBuf, PathBuf) {
-        let (own, passing) = data_dir(around);
-        let data_dir = self.take("data-dir", own, values::path, |path| show_path(path));
-        self.passing_data_dir = passing && !self.raw.values.contains_key("data-dir");
-        if self.passing_data_dir {
-            self.raw.warnings.push(format!(
-                "neither XDG_DATA_HOME nor HOME is set: {} is the data folder, and may be gone after a \
-                 restart of the machine; give --data-dir",
-                data_dir.display()
-            ));
-        }
-        let pid_file =
-            self.take("pid-file", data_dir.join("hubbubd.pid"), values::path, |path| show_path(path));
-        (data_dir, pid_file)
     }
 
     /// The bounds are wide: they catch slips (a unit forgotten, a digit too many), not tastes.
@@ -302,33 +317,9 @@ fn clients_for(descriptors: Option<u64>) -> usize {
     usize::try_from(room).unwrap_or(MOST_CLIENTS).clamp(1, MOST_CLIENTS)
 }
 
-/// A host's name as a server's: other characters become `-`, and a long name loses its domain.
-fn server_name(host: &str) -> String {
-    let short = if host.len() > 32 { host.split('.').next().unwrap_or(host) } else { host };
-    let body: String =
-        short.chars().map(|ch| if ClientName::parse(&format!("x{ch}")).is_ok() { ch } else { '-' }).collect();
-    let start = body.trim_start_matches(|ch: char| !ch.is_ascii_alphanumeric() && ch != '_');
-    let name: String = start.chars().take(32).collect();
-    let name = name.trim_end_matches(['-', '.']);
-    if ClientName::parse(name).is_ok() {
-        name.into()
-    } else {
-        "hubbub".into()
-    }
-}
-
-/// The default data folder, and whether it is only a passing one. The XDG base directory
-/// specification wants relative paths ignored.
-fn data_dir(around: &Surroundings) -> (PathBuf, bool) {
-    let absolute = |key: &str| {
-        let value = around.environment.iter().find(|(name, _)| name == key).map(|(_, value)| value);
-        value.map(PathBuf::from).filter(|path| path.is_absolute())
-    };
-    match (absolute("XDG_DATA_HOME"), absolute("HOME")) {
-        (Some(data), _) => (data.join("hubbub"), false),
-        (None, Some(home)) => (home.join(".local/share/hubbub"), false),
-        (None, None) => (around.temp_dir.join(format!("hubbub-{}", around.user)), true),
-    }
+/// Whether an address can be reached from other machines.
+fn beyond(addr: SocketAddr) -> bool {
+    !addr.ip().to_canonical().is_loopback()
 }
 
 fn show_path(path: &Path) -> String {

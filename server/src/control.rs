@@ -2,45 +2,19 @@
 //! the commands `status` and `shutdown` that use them. Blocking code throughout: the server calls
 //! only the short parts of it (pid file, ready file), before it serves and when it ends.
 
+mod find;
 mod pid_file;
 mod shutdown;
 mod status;
 
+pub use hubbub_shared::run::Serving;
 pub use pid_file::PidFile;
 pub use shutdown::shutdown;
 pub use status::status;
 
 use crate::files;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::path::Path;
-
-/// What a serving hub tells of itself: the shape of the ready file. Protocol.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Serving {
-    /// The process.
-    pub pid: u32,
-    /// The server's name.
-    pub name: String,
-    /// This run of it, as messages carry it.
-    pub origin: String,
-    /// Where clients connect, with the port that was taken.
-    pub client_addr: SocketAddr,
-    /// Where other servers connect; none while it is on its own.
-    pub peer_addr: Option<SocketAddr>,
-    /// Where the doors for other dialects listen.
-    pub doors: BTreeMap<String, SocketAddr>,
-}
-
-impl Serving {
-    fn to_json(&self) -> Vec<u8> {
-        let mut json = serde_json::to_vec(self).expect("names and addresses become JSON");
-        json.push(b'\n');
-        json
-    }
-}
 
 /// Writes the ready file: it appears whole, so who waits for it can read it at once.
 pub fn write_ready_file(path: &Path, serving: &Serving) -> io::Result<()> {
@@ -51,6 +25,7 @@ pub fn write_ready_file(path: &Path, serving: &Serving) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::collections::BTreeMap;
     use std::fs;
 
     pub fn example() -> Serving {

@@ -1,25 +1,40 @@
 //! Files that others read while the hub writes them: each appears whole or not at all. Called by
-//! the pid file, the ready file and the operator token; never decides what a file holds.
+//! the pid file, the ready file, the run folder and the operator token; never decides what a file holds.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+/// How the passing name of a file ends that is not yet whole.
+pub const PASSING: &str = ".tmp";
+
 /// Writes a file under a passing name beside its place, to the disk, and then renames it: a reader
 /// sees the old content or the new, never a part. `mode` holds from the first byte on.
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let passing = with_suffix(path, &format!(".{}.tmp", std::process::id()));
+    write_whole_and(path, content, mode, |_| Ok(())).map(drop)
+}
+
+/// [`write_whole`], and something more that has to be true of the file before it has its name, such as
+/// a lock. The open file is what the path names from then on.
+pub fn write_whole_and(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    before_named: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<File> {
+    let passing = with_suffix(path, &format!(".{}{PASSING}", std::process::id()));
     // One of that name can only be left from a run that had this process id and crashed.
     let _ = fs::remove_file(&passing);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(&passing)
-        .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&passing, path));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&passing)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        before_named(&file)?;
+        fs::rename(&passing, path)?;
+        Ok(file)
+    })();
     if written.is_err() {
         let _ = fs::remove_file(&passing);
     }

@@ -22,4 +22,5 @@ mod rt;
 pub mod server;
 pub mod services;
 mod session;
+mod start;
 mod writer;

@@ -8,6 +8,8 @@ use hubbub_server::{control, files, logging, server};
 use log::LevelFilter;
 use rustix::process::{getrlimit, getuid, setrlimit, Resource, Rlimit};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,7 +63,7 @@ fn serve(matches: &ArgMatches, around: &Surroundings) -> anyhow::Result<u8> {
 }
 
 fn start(loaded: Loaded) -> anyhow::Result<()> {
-    let Loaded { config, warnings, passing_data_dir, .. } = loaded;
+    let Loaded { config, warnings, passing_dir, .. } = loaded;
     // Read by async-std when it is first used. Before any thread: the environment is not for several.
     std::env::set_var("ASYNC_STD_THREAD_COUNT", config.threads.to_string());
     make_room_for_descriptors(config.limits.max_clients);
@@ -69,8 +71,8 @@ fn start(loaded: Loaded) -> anyhow::Result<()> {
     for warning in &warnings {
         log::warn!("{warning}");
     }
-    if passing_data_dir {
-        files::claim_private_dir(&config.data_dir)?;
+    if let Some(dir) = &passing_dir {
+        files::claim_private_dir(dir)?;
     }
     server::run(config)
 }
@@ -97,12 +99,12 @@ fn check(matches: &ArgMatches, around: &Surroundings, json: bool) -> anyhow::Res
 }
 
 fn status(matches: &ArgMatches, around: &Surroundings, json: bool) -> anyhow::Result<u8> {
-    control::status(&config::find_pid_file(matches, around)?, json, &mut io::stdout().lock())
+    control::status(&config::find(matches, around)?, json, &mut io::stdout().lock())
 }
 
 fn shutdown(matches: &ArgMatches, around: &Surroundings, options: &ArgMatches) -> anyhow::Result<u8> {
     let limit: Duration = *options.get_one("timeout").expect("the option has a default");
-    control::shutdown(&config::find_pid_file(matches, around)?, limit, &mut io::stdout().lock())
+    control::shutdown(&config::find(matches, around)?, limit, &mut io::stdout().lock())
 }
 
 /// Raises the limit of open files as far as this process may, and tells it: every client takes one.
@@ -124,11 +126,20 @@ fn make_room_for_descriptors(clients: usize) {
     drop(i32::try_from(highest).map(|highest| rustix::io::fcntl_dupfd_cloexec(io::stderr(), highest)));
 }
 
+/// The user's runtime folder. After `su`, the variable may name that of another user, or none that is
+/// there.
+fn runtime_dir() -> Option<PathBuf> {
+    let path = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
+    let found = std::fs::metadata(&path).ok()?;
+    (path.is_absolute() && found.is_dir() && found.uid() == getuid().as_raw()).then_some(path)
+}
+
 fn surroundings(descriptors: Option<u64>) -> Surroundings {
     Surroundings {
         environment: std::env::vars_os().collect(),
         host_name: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         temp_dir: std::env::temp_dir(),
+        runtime_dir: runtime_dir(),
         user: getuid().as_raw(),
         on_terminal: io::stdout().is_terminal(),
         descriptors,

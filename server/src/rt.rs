@@ -37,7 +37,12 @@ pub async fn connect(addr: SocketAddr) -> io::Result<Socket> {
 
 /// The addresses of a host and port, as the system resolves them now.
 pub async fn resolve(host_and_port: String) -> io::Result<Vec<SocketAddr>> {
-    async_std::task::spawn_blocking(move || host_and_port.to_socket_addrs().map(Iterator::collect)).await
+    unblock(move || host_and_port.to_socket_addrs().map(Iterator::collect)).await
+}
+
+/// Runs what may block on a thread for that.
+pub async fn unblock<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    async_std::task::spawn_blocking(work).await
 }
 
 /// Waits.

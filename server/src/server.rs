@@ -1,51 +1,43 @@
 //! The assembly: what starts and stops, in which order.
 
 use crate::clock::Now;
-use crate::config::Config;
-
-use crate::cluster::ServerManager;
-use crate::control::{self, PidFile, Serving};
+use crate::cluster::peer_port::{advertised, PeerPort};
+use crate::cluster::sealed::KeyRing;
+use crate::cluster::shell::{Setup, Shell};
+use crate::cluster::{joining, Member};
+use crate::config::{Config, JoinAddr};
+use crate::control;
 use crate::hub::{Batch, Hub, SysEvent};
-use crate::listener::Listener;
-use crate::operator::Token;
 use crate::rt;
+use crate::start::{self, Started};
 use crate::writer::{self, hand_over};
 use anyhow::Context;
 use async_signal::{Signal, Signals};
 use futures::future::{select, Either};
 use futures::StreamExt;
-use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Stands for the network beyond this machine where no address of it is known: one of those that are
+/// kept for documentation (RFC 5737). Nothing is sent there.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
+
 /// Serves until it is told to stop, and has stopped.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    let pid_file = PidFile::acquire(&config.pid_file)?;
-    let token = Token::create(&config.data_dir)
-        .with_context(|| format!("cannot write the operator token in {}", config.data_dir.display()))?;
-    let listener =
-        Listener::bind(config.listen).with_context(|| format!("cannot listen on {}", config.listen))?;
-    rt::run(serve(config, listener, token, pid_file))
+    let now = Now::read();
+    let started = start::start(&config, now)?;
+    rt::run(serve(config, started, now))
 }
 
-async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFile) -> anyhow::Result<()> {
-    let started = Now::read();
-    let servers = ServerManager::new(&config.name, uuid::Uuid::now_v7(), started);
+async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()> {
+    let Started { servers, listener, peer_port, run_dir, token, data_dir, serving, held } = started;
     let hub = Arc::new(Hub::new(config.limits.clone(), servers, token));
-    let client_addr = listener.addr().context("the listening socket has no address")?;
-    hub.servers.serves_at(client_addr, None);
-    let serving = Serving {
-        pid: std::process::id(),
-        name: hub.name().to_owned(),
-        origin: hub.origin().to_owned(),
-        client_addr,
-        peer_addr: None,
-        doors: BTreeMap::new(),
-    };
+    let client_addr = serving.client_addr;
     let signals = Signals::new(stopping_signals()).context("cannot wait for signals")?;
-    pid_file.write(&serving).with_context(|| format!("cannot write {}", config.pid_file.display()))?;
+    held.pid_file.write(&serving).context("cannot write beside the pid file")?;
     if let Some(path) = &config.ready_file {
         control::write_ready_file(path, &serving)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -53,12 +45,13 @@ async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFi
     rt::spawn(writer::write_at_end_of_turn(hub.clone()));
     let ready_file = RemovedAtEnd(config.ready_file.clone());
 
-    let mut batch = Batch::new(started);
+    let mut batch = Batch::new(now);
     hub.announce(&SysEvent::ServerJoined { name: hub.name(), origin: hub.origin() }, &mut batch);
     hand_over(&hub, batch).written(&hub).await;
     log::info!(
         name = hub.name(), addr:% = client_addr, pid = serving.pid, version = env!("CARGO_PKG_VERSION"),
-        threads = config.threads, max_clients = config.limits.max_clients, data_dir:% = config.data_dir.display();
+        peer_addr:% = peer_port.addr, cluster = config.cluster.name.as_str(), threads = config.threads,
+        max_clients = config.limits.max_clients, data_dir:% = data_dir.display();
         "hubbubd serves; clients say: nc {} {}", client_addr.ip(), client_addr.port()
     );
     if config.insecure && !client_addr.ip().is_loopback() {
@@ -66,23 +59,63 @@ async fn serve(config: Config, listener: Listener, token: Token, pid_file: PidFi
     }
     rt::spawn(expire_requests(hub.clone()));
     rt::spawn(watch_signals(signals, hub.clone(), config.drain_deadline));
+    let peer_addr = peer_port.addr;
+    let shell = take_part(&hub, &config, peer_port, now)
+        .with_context(|| format!("cannot serve other servers on {peer_addr}"))?;
+    joining::start(&shell, run_dir, &config.cluster.join);
 
+    let mut conflict = None;
     let within = {
         let accepting = pin!(listener.run(hub.clone()));
-        match select(accepting, pin!(drain_wanted(&hub))).await {
+        let (drain_wanted, conflicted) = (pin!(drain_wanted(&hub)), pin!(shell.conflict()));
+        match select(accepting, select(drain_wanted, conflicted)).await {
             Either::Left(((), _)) => config.drain_deadline,
-            Either::Right((within, _)) => within,
+            Either::Right((Either::Left((within, _)), _)) => within,
+            Either::Right((Either::Right((message, _)), _)) => {
+                conflict = Some(message);
+                config.drain_deadline
+            }
         }
         // The listening socket closes here: new clients are refused by the kernel at once.
     };
-    drain(&hub, within).await;
-    drop((ready_file, pid_file));
+    let deadline = Instant::now() + within;
+    shell.drain();
+    drain(&hub, deadline).await;
+    shell.leave(deadline).await;
+    drop((ready_file, held));
+    if let Some(message) = conflict {
+        anyhow::bail!(message);
+    }
     log::info!(
         seconds = hub.servers.uptime_s(Now::read()), clients_total = hub.counters.clients_total.get(),
         messages_in = hub.counters.messages_in.get(), messages_out = hub.counters.messages_out.get();
         "hubbubd stopped"
     );
     Ok(())
+}
+
+/// Opens the peer port's sockets for the others of the cluster.
+fn take_part(hub: &Arc<Hub>, config: &Config, peer_port: PeerPort, now: Now) -> std::io::Result<Arc<Shell>> {
+    let towards = config.cluster.join.iter().find_map(JoinAddr::ip).unwrap_or(ANYWHERE);
+    let reached = |bound| advertised(bound, Some(towards));
+    let client_addr = hub.servers.client_addr().map_or(peer_port.addr, reached);
+    let peer_addr = reached(peer_port.addr);
+    hub.servers.serves_at(client_addr, Some(peer_addr));
+    let me = Member {
+        id: hub.servers.id,
+        generation: 0,
+        name: hub.name().to_owned(),
+        pid: std::process::id(),
+        client_addr,
+        peer_addr,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let secrets: Vec<String> =
+        config.cluster.secrets.iter().map(|secret| secret.expose().to_owned()).collect();
+    let keys = KeyRing::new(&config.cluster.name, &secrets);
+    let setup =
+        Setup { me, cluster: config.cluster.name.clone(), keys, tcp: peer_port.tcp, udp: peer_port.udp };
+    Shell::start(hub, setup, now)
 }
 
 async fn drain_wanted(hub: &Hub) -> Duration {
@@ -96,8 +129,8 @@ async fn drain_wanted(hub: &Hub) -> Duration {
 }
 
 /// Tells everyone, and waits until all that was queued is sent and all sockets are closed.
-async fn drain(hub: &Arc<Hub>, within: Duration) {
-    let deadline = Instant::now() + within;
+async fn drain(hub: &Arc<Hub>, deadline: Instant) {
+    let within = deadline.saturating_duration_since(Instant::now());
     log::info!(clients = hub.clients.count(), within_ms = within.as_millis() as u64; "draining");
     hand_over(hub, hub.drain(Now::read())).written(hub).await;
     let sockets = hub.clients.sockets.clone();

@@ -40,6 +40,8 @@ pub struct Session {
     pub quiet: bool,
     /// Whether it showed the operator token.
     pub operator: bool,
+    /// Whether it has said hello.
+    pub said_hello: bool,
     /// Wrong tokens shown.
     pub wrong_tokens: u8,
     /// Seconds of silence after which it wants to be asked for a sign of life.
@@ -108,6 +110,7 @@ impl Session {
             echo: true,
             quiet: false,
             operator: false,
+            said_hello: false,
             wrong_tokens: 0,
             heartbeat: None,
             missed: 0,
@@ -190,7 +193,7 @@ impl Session {
                 Step::Broken(refusal) => {
                     self.flush_run(&mut run, hub, batch);
                     self.refuse(None, &refusal, hub, batch);
-                    self.end(Farewell::Sent(refusal, 0), hub, batch);
+                    self.end(Farewell::Sent(refusal), hub, batch);
                 }
             }
         }
@@ -236,11 +239,11 @@ impl Session {
             }
             Phase::Waiting => {
                 let message = format!("no command came within {} s", idle_timeout(hub).as_secs());
-                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message), 0), hub, batch);
+                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message)), hub, batch);
             }
             Phase::Ready if self.missed == MAX_MISSED_HEARTBEATS => {
                 let message = format!("{MAX_MISSED_HEARTBEATS} heartbeats stayed unanswered");
-                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message), 0), hub, batch);
+                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message)), hub, batch);
             }
             Phase::Ready => {
                 // Each ping is given its time from when it was sent, also after a pause of the hub.
@@ -286,6 +289,10 @@ impl Session {
                 }
             }
             Ok(Outcome::Later) => {}
+            Ok(Outcome::Away(refusal, to)) => {
+                self.refuse(command.id, &refusal, hub, batch);
+                self.end(Farewell::Away(refusal, 0, to), hub, batch);
+            }
             Ok(Outcome::Close(reply)) => {
                 hub.tell(&self.client, &Out::Ok(command.id, &reply), 0, batch);
                 self.end(Farewell::Left("closed by client"), hub, batch);
@@ -294,7 +301,7 @@ impl Session {
                 self.refuse(command.id, &refusal, hub, batch);
                 if self.wrong_tokens >= hubbub_shared::limits::MAX_OPERATOR_ATTEMPTS {
                     let message = "too many wrong operator tokens";
-                    self.end(Farewell::Sent(Refusal::new(Code::NotAllowed, message), 0), hub, batch);
+                    self.end(Farewell::Sent(Refusal::new(Code::NotAllowed, message)), hub, batch);
                 }
             }
         }

@@ -161,7 +161,7 @@ impl Wired for Client {
     /// Takes a client out of the hub that makes no progress, and tells the others.
     fn stalled(self: &Arc<Self>, hub: &Arc<Hub>, message: String) {
         let mut batch = Batch::new(Now::read());
-        hub.close(self, Farewell::Sent(Refusal::new(Code::SlowConsumer, message), 0), &mut batch);
+        hub.close(self, Farewell::Sent(Refusal::new(Code::SlowConsumer, message)), &mut batch);
         hub.settle(&mut batch);
         let Dirty { clients, peers } = batch.into_dirty();
         clients.iter().for_each(|client| flush(hub, client));

@@ -18,6 +18,7 @@ fn hubbubd(data_dir: &Path, words: &[&str]) -> Command {
         command.env_remove(key);
     }
     command.args(words).env("HUBBUB_DATA_DIR", data_dir).stdin(Stdio::null());
+    command.env("HUBBUB_RUN_DIR", data_dir.join("run")).env("HUBBUB_PEER_LISTEN", "127.0.0.1:0");
     command
 }
 

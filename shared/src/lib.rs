@@ -11,6 +11,7 @@ pub mod limits;
 pub mod names;
 pub mod refusal;
 pub mod reply;
+pub mod run;
 
 pub use command::{Command, Op, Verb};
 pub use encoding::Encoding;

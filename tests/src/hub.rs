@@ -17,8 +17,10 @@ pub struct Builder {
     args: Vec<String>,
     env: Vec<(String, String)>,
     listen: String,
+    peer_listen: String,
     descriptors: Option<u32>,
     data_dir: Option<PathBuf>,
+    run_dir: Option<PathBuf>,
     dir: tempfile::TempDir,
 }
 
@@ -27,6 +29,7 @@ pub struct Hub {
     child: Child,
     dir: tempfile::TempDir,
     data_dir: PathBuf,
+    run_dir: PathBuf,
     addr: SocketAddr,
     ready: Value,
 }
@@ -39,8 +42,10 @@ pub fn builder() -> Builder {
         args: Vec::new(),
         env: Vec::new(),
         listen: "127.0.0.1:0".into(),
+        peer_listen: "127.0.0.1:0".into(),
         descriptors: None,
         data_dir: None,
+        run_dir: None,
         dir,
     }
 }
@@ -61,6 +66,23 @@ impl Builder {
     /// Listens on this address instead of a free port.
     pub fn listen(mut self, addr: impl ToString) -> Self {
         self.listen = addr.to_string();
+        self
+    }
+
+    /// Listens for other servers on this address instead of a free port.
+    pub fn peer_listen(mut self, addr: impl ToString) -> Self {
+        self.peer_listen = addr.to_string();
+        self
+    }
+
+    /// Gives the server a name.
+    pub fn name(self, name: &str) -> Self {
+        self.args(["--name", name])
+    }
+
+    /// Meets the servers of this run folder instead of nobody.
+    pub fn run_dir(mut self, path: &Path) -> Self {
+        self.run_dir = Some(path.to_owned());
         self
     }
 
@@ -90,9 +112,11 @@ impl Builder {
     /// Starts the hub; when it ends before it serves, its status and its log are the error.
     pub fn try_start(self) -> Result<Hub, String> {
         let data_dir = self.data_dir.clone().unwrap_or_else(|| self.dir.path().join("data"));
+        let run_dir = self.run_dir.clone().unwrap_or_else(|| self.dir.path().join("run"));
         let ready_file = self.dir.path().join("ready.json");
         let mut command = self.command();
-        command.arg("--listen").arg(&self.listen);
+        command.arg("--listen").arg(&self.listen).arg("--peer-listen").arg(&self.peer_listen);
+        command.arg("--run-dir").arg(&run_dir);
         command.arg("--data-dir").arg(&data_dir).arg("--ready-file").arg(&ready_file).args(&self.args);
         let mut child = command.spawn().unwrap_or_else(|e| panic!("starting hubbubd: {e}"));
         let ready = wait::within(wait::PATIENCE, || {
@@ -114,7 +138,7 @@ impl Builder {
         };
         let addr = ready["client_addr"].as_str().and_then(|a| a.parse().ok());
         let addr = addr.unwrap_or_else(|| panic!("the ready file names no client_addr: {ready}"));
-        Ok(Hub { child, data_dir, addr, ready, dir: self.dir })
+        Ok(Hub { child, data_dir, run_dir, addr, ready, dir: self.dir })
     }
 
     /// `hubbubd` without any of the arguments, with its output in files and no option from outside.
@@ -174,6 +198,11 @@ impl Hub {
     /// The folder of its data.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
+    }
+
+    /// The folder where other servers of this machine find it.
+    pub fn run_dir(&self) -> &Path {
+        &self.run_dir
     }
 
     /// The process.

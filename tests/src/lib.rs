@@ -10,6 +10,7 @@
 pub mod binaries;
 pub mod canary;
 pub mod client;
+pub mod cluster;
 pub mod hub;
 pub mod process;
 pub mod program;
@@ -20,6 +21,7 @@ pub mod wire;
 
 pub use canary::Canary;
 pub use client::{Client, Event, Reply};
+pub use cluster::Cluster;
 pub use hub::Hub;
 pub use hubbub_shared::Encoding;
 pub use program::{hubbub, Finished, Program};

@@ -77,8 +77,12 @@ pub async fn dial(shell: Arc<Shell>, to: Uuid, addr: SocketAddr) {
 
 /// Lets a server prove the secret that has connected. Who does not prove it is not answered.
 pub async fn accept(shell: &Arc<Shell>, socket: Socket, addr: SocketAddr) -> Option<(Met, Socket, Vec<u8>)> {
-    let me = shell.me();
-    let ours = Ours { keys: &shell.keys, cluster: &shell.cluster, me: &me, is_plain: is_local(&socket) };
+    let (me, is_plain) = (shell.me(), is_local(&socket));
+    if !is_plain && !shell.keys.is_secret() {
+        log::debug!(addr:% = addr; "no link: without a secret there are none beyond this machine");
+        return None;
+    }
+    let ours = Ours { keys: &shell.keys, cluster: &shell.cluster, me: &me, is_plain };
     let mut accepting = Accepting::new(ours, random());
     let greeted = async {
         let mut rest = Vec::new();
@@ -187,7 +191,10 @@ impl Reader {
                 return "too much waited to be read by the other server".into();
             }
             match self.read() {
-                Ok(0) => return "the other server closed it".into(),
+                Ok(0) => match self.open.end() {
+                    Ok(()) => return "the other server closed it".into(),
+                    Err(e) => return e.to_string(),
+                },
                 Ok(_) => {}
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(e) => return e.to_string(),

@@ -5,13 +5,16 @@
 pub mod answering;
 pub mod balance;
 pub mod directory;
+pub mod discovery;
 pub mod frame;
 pub mod handshake;
+pub mod joining;
 pub mod link;
 pub mod member;
 pub mod membership;
 pub mod node;
 pub mod peer;
+pub mod peer_port;
 pub mod peers;
 pub mod questions;
 pub mod record;

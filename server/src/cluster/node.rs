@@ -145,9 +145,11 @@ impl Node {
         Err((Code::NameTaken, message))
     }
 
-    /// A handshake is done.
-    pub fn handshaken(&mut self, now: Now, link: u64, peer: Uuid, dialed_by_us: bool) {
-        self.settlement.handshaken(now.instant, link, peer, dialed_by_us);
+    /// A handshake is done: the peer is there, whether or not gossip has brought it already.
+    pub fn handshaken(&mut self, now: Now, link: u64, peer: &Member, dialed_by_us: bool) {
+        self.membership.introduce(now, [peer.clone()]);
+        self.settle(now);
+        self.settlement.handshaken(now.instant, link, peer.id, dialed_by_us);
         self.settle(now);
     }
 

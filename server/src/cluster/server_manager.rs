@@ -1,6 +1,7 @@
 //! The servers that behave as one hub, as this one sees them: itself, those that gossip tells of, and
 //! those to which there is a link. The hub asks here; [`super::node`] and [`super::link`] keep it true.
 
+use super::balance::{Balance, Place, Sister};
 use super::frame::Told;
 use super::member::{origin, Load, Member};
 use super::membership::State;
@@ -47,6 +48,9 @@ pub struct ServerManager {
     pub peers: Peers,
     addrs: Mutex<Addrs>,
     seen: Mutex<Vec<Seen>>,
+    balance: Mutex<Balance>,
+    /// How this one was at the last beat.
+    load: Mutex<Load>,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -66,6 +70,8 @@ impl ServerManager {
             peers: Peers::default(),
             addrs: Mutex::default(),
             seen: Mutex::default(),
+            balance: Mutex::new(Balance::new(id)),
+            load: Mutex::default(),
         }
     }
 
@@ -74,9 +80,43 @@ impl ServerManager {
         *self.addrs.lock() = Addrs { client: Some(client), peer };
     }
 
+    /// Where clients reach it.
+    pub fn client_addr(&self) -> Option<SocketAddr> {
+        self.addrs.lock().client
+    }
+
     /// What gossip tells of the others.
     pub fn see(&self, seen: Vec<Seen>) {
         *self.seen.lock() = seen;
+    }
+
+    /// How this server is.
+    pub fn set_load(&self, load: Load) {
+        *self.load.lock() = load;
+    }
+
+    /// Where a new client is to go that can follow; `None` where it stays.
+    pub fn place(&self, clients: usize) -> Option<Vec<String>> {
+        let sisters = self.sisters();
+        if sisters.is_empty() {
+            return None;
+        }
+        let own = Load { clients: clients as u32, ..*self.load.lock() };
+        match self.balance.lock().place(&own, &sisters) {
+            Place::Stay => None,
+            Place::Go(addrs) => Some(addrs),
+        }
+    }
+
+    /// Where one of the clients of this server is to go, which stops.
+    pub fn away(&self) -> Vec<String> {
+        self.balance.lock().away(&self.sisters())
+    }
+
+    fn sisters(&self) -> Vec<Sister> {
+        let seen = self.seen.lock();
+        let alive = seen.iter().filter(|s| s.state == State::Alive);
+        alive.map(|s| Sister { id: s.member.id, addr: s.member.client_addr, load: s.load }).collect()
     }
 
     /// Microseconds since the start: the clock that comes back with signs of life.

@@ -168,8 +168,8 @@ impl Shell {
     /// Both ends of a link are proven.
     pub async fn handshaken(self: &Arc<Self>, peer: &Arc<Peer>, dialed_by_us: bool) {
         self.links.lock().insert(peer.link(), peer.clone());
-        let id = peer.member.id;
-        let turn = self.turn_of_node(|node, now| node.handshaken(now, peer.link(), id, dialed_by_us));
+        let member = &peer.member;
+        let turn = self.turn_of_node(|node, now| node.handshaken(now, peer.link(), member, dialed_by_us));
         turn.written(&self.hub).await;
     }
 
@@ -440,6 +440,7 @@ async fn beat(shell: Arc<Shell>) {
         shell.hub.servers.peers.beat(shell.hub.servers.clock_us(now), &mut batch);
         hand_over(&shell.hub, batch).written(&shell.hub).await;
         let load = load(&shell.hub, per_mille as u16, now);
+        shell.hub.servers.set_load(load);
         shell.with_node(|node, now| {
             node.set_load(now, load);
             shell.hub.servers.see(seen(node, now));

@@ -26,8 +26,7 @@ pub(super) fn hello(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let name = command.text("name")?.map(|n| ClientName::parse(&n)).transpose()?;
     let agent = command.text("client")?.map(|a| short_text(&a, "client")).transpose()?;
     let echo = command.flag("echo")?;
-    // Which way a client wants to be moved to another server; on a single server there is none.
-    command.flag("follow")?;
+    let follows = command.flag("follow")?.unwrap_or(false);
     let heartbeat = match command.number("heartbeat")? {
         None => session.heartbeat,
         Some(0) => None,
@@ -37,6 +36,12 @@ pub(super) fn hello(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
             return Err(Refusal::bad_argument(message));
         }
     };
+    let is_first = !std::mem::replace(&mut session.said_hello, true);
+    if let Some(to) = (follows && is_first).then(|| hub.servers.place(hub.clients.count())).flatten() {
+        let message =
+            format!("{} has more than its share of the clients; go on at {}", hub.name(), to.join(" or "));
+        return Ok(Outcome::Away(Refusal::new(Code::TooMany, message), to));
+    }
     if let Some(token) = command.text("token")? {
         super::about_server::show_token(hub, session, &token)?;
     }
@@ -169,7 +174,7 @@ fn find(call: &Call<'_>, name: &str) -> Result<Found> {
         },
         several => {
             let names: Vec<String> = several.iter().map(|(_, server)| format!("{bare}@{server}")).collect();
-            let message = format!("several servers have a {bare}: say {}", names.join(" or "));
+            let message = format!("several servers have a client called {bare}: say {}", names.join(" or "));
             Err(Refusal::new(Code::Ambiguous, message))
         }
     }

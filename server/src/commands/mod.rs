@@ -34,6 +34,8 @@ pub enum Outcome {
     Later,
     /// It is answered, and the connection ends.
     Close(Reply),
+    /// It is refused, and the connection ends: the client is to go on elsewhere.
+    Away(Refusal, Vec<String>),
 }
 
 type Result<T> = std::result::Result<T, Refusal>;

@@ -16,6 +16,9 @@ pub struct Opt {
     pub default: &'static str,
     /// Whether `status` and `shutdown` take it too: it says where the running hub is found.
     pub finds: bool,
+    /// Whether it may be given several times, or as an array in the file. The values are joined by
+    /// commas, as they stand in an environment variable.
+    pub many: bool,
 }
 
 impl Opt {
@@ -34,29 +37,55 @@ pub fn variable(name: &str) -> String {
 pub const CONFIG: &str = "config";
 
 macro_rules! options {
-    ($($name:literal $value:literal [$default:literal] $(($finds:ident))? $about:literal;)*) => {
+    (@has $wanted:ident) => { false };
+    (@has finds finds $($word:ident)*) => { true };
+    (@has many many $($word:ident)*) => { true };
+    (@has $wanted:ident $other:ident $($word:ident)*) => { options!(@has $wanted $($word)*) };
+    ($($name:literal $value:literal [$default:literal] $(($($word:ident)+))? $about:literal;)*) => {
         /// Every option, in the order of `--help`.
         pub const OPTIONS: &[Opt] = &[$(Opt {
             name: $name,
             value: $value,
             about: $about,
             default: $default,
-            finds: false $(|| stringify!($finds).len() > 0)?,
+            finds: options!(@has finds $($($word)+)?),
+            many: options!(@has many $($($word)+)?),
         }),*];
     };
 }
 
 options! {
     "listen" "ADDR" ["127.0.0.1:7411"]
-        "Where clients connect: an IP address and a port; port 0 takes a free one";
-    "name" "NAME" ["the host's name"]
-        "This server's name, 1 to 32 of A-Z a-z 0-9 _ - . [ ] { } ^ |";
+        "Where clients connect: an IP address and a port; port 0 takes a free one. When the default is \
+         taken, the next free one of 7413, 7415 and so on";
+    "peer-listen" "ADDR" ["127.0.0.1:7412"]
+        "Where other servers connect, over TCP and UDP. When the default is taken, the next free one of \
+         7414, 7416 and so on; the default is on all addresses where --lan or --join reach beyond this \
+         machine";
+    "name" "NAME" ["the host's name"] (finds)
+        "This server's name, 1 to 32 of A-Z a-z 0-9 _ - . [ ] { } ^ |. When the default is taken, it gets \
+         a number";
+    "cluster" "NAME" ["hubbub"] (finds)
+        "The cluster that this server belongs to; servers of other clusters are strangers";
+    "join" "ADDR" ["none"] (many)
+        "A server of the cluster on another machine, HOST or HOST:PORT; several separated by commas, or \
+         the option several times";
+    "cluster-secret-file" "PATH" ["none"]
+        "The file with the cluster's secrets, one a line, readable by its user alone: the first seals what \
+         servers tell each other, all of them open it";
+    "cluster-secret" "TEXT" ["none"]
+        "The cluster's secret itself. Flags are seen by all users of this machine: a file is better";
+    "lan" "BOOL" ["false"]
+        "Find the cluster's servers on the local network by multicast";
+    "run-dir" "PATH" ["$XDG_RUNTIME_DIR/hubbub, or hubbub-run-UID in the folder for passing files"] (finds)
+        "The folder where the servers of one user on this machine find each other";
     "insecure" "BOOL" ["false"]
         "Serve beyond this machine although nobody has to authenticate: for trusted networks only";
     "threads" "N" ["1"]
         "Threads that serve clients. One is fastest for most loads; more pay off only with cores to spare";
     "data-dir" "PATH" ["$XDG_DATA_HOME/hubbub, or ~/.local/share/hubbub"] (finds)
-        "The folder for what this server keeps, such as the operator token; one for each server";
+        "The folder for what this server keeps, such as the operator token; one for each server. The \
+         default of a server that was given a name, or is not the first, is NAME in that folder";
     "pid-file" "PATH" ["hubbubd.pid in the data folder"] (finds)
         "The file that is locked while the server runs and holds its process id";
     "ready-file" "PATH" ["none"]
@@ -106,6 +135,7 @@ BYTES are such as 65536, 64KiB (65,536) or 64kB (64,000); a DURATION is such as 
 Examples:
   hubbubd                                        serve on 127.0.0.1:7411
   hubbubd --listen 127.0.0.1:0 --ready-file up   take a free port and tell it in the file `up`
+  hubbubd --name beta                            one more server on this machine
   hubbubd --config /etc/hubbub.toml check        tell what is in force, and from where
   hubbubd status --json                          tell how the running hub is
   hubbubd shutdown                               end it, and wait until it has
@@ -130,14 +160,14 @@ pub fn command() -> Command {
         )
         .subcommand(
             Command::new("status")
-                .about("Tell whether a hub runs with this data folder, and how it is")
+                .about("Tell whether a hub runs, and how it is; of several, how each is")
                 .after_help("Exit codes: 0 it runs, 1 none runs, 2 wrong use, 3 it runs and does not answer.")
                 .arg(flag("json", "Print JSON"))
                 .args(args(|option| option.finds)),
         )
         .subcommand(
             Command::new("shutdown")
-                .about("End the hub that runs with this data folder, and wait until it has ended")
+                .about("End the hub that runs, and wait until it has ended; of several, the one of --name")
                 .after_help("Exit codes: 0 it has ended, 1 none ran, 2 wrong use, 4 it is still there.")
                 .arg(
                     Arg::new("timeout")
@@ -170,6 +200,8 @@ fn args(wanted: impl Fn(&Opt) -> bool) -> Vec<Arg> {
             ));
         if option.value == "BOOL" {
             arg.num_args(0..=1).require_equals(true).default_missing_value("true")
+        } else if option.many {
+            arg.allow_hyphen_values(true).action(ArgAction::Append)
         } else {
             // A value such as `-1` is told what is wrong with it instead of being taken for a flag.
             arg.allow_hyphen_values(true)

@@ -122,9 +122,12 @@ pub fn gather(matches: &ArgMatches, environment: &[(OsString, OsString)]) -> Res
 
 /// Flags may stand before a subcommand and behind it; the ones behind it are nearer.
 fn from_flags(matches: &ArgMatches, name: &str) -> Option<String> {
-    let behind =
-        matches.subcommand().and_then(|(_, behind)| behind.try_get_one::<String>(name).ok().flatten());
-    behind.or_else(|| matches.get_one(name)).cloned()
+    let given = |matches: &ArgMatches| -> Option<String> {
+        let values = matches.try_get_many::<String>(name).ok().flatten()?;
+        Some(values.map(String::as_str).collect::<Vec<_>>().join(","))
+    };
+    let behind = matches.subcommand().and_then(|(_, behind)| given(behind));
+    behind.or_else(|| given(matches))
 }
 
 fn from_environment(environment: &[(OsString, OsString)], name: &str) -> Result<Option<RawValue>, String> {
@@ -188,6 +191,10 @@ fn from_file(path: &Path, text: &str) -> (BTreeMap<&'static str, RawValue>, Vec<
             continue;
         };
         let text = match value.get_ref() {
+            DeValue::Array(items) if option.many => {
+                let items: Option<Vec<&str>> = items.iter().map(|item| item.get_ref().as_str()).collect();
+                items.map(|items| items.join(","))
+            }
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Boolean(value) => Some(value.to_string()),
             DeValue::Integer(number) => match i128::from_str_radix(number.as_str(), number.radix()) {
@@ -200,7 +207,12 @@ fn from_file(path: &Path, text: &str) -> (BTreeMap<&'static str, RawValue>, Vec<
         match text {
             Some(text) => drop(values.insert(option.name, RawValue { text, source })),
             None => {
-                errors.push(format!("{source}: {}: a string, a whole number, true or false", option.name))
+                let right = if option.many {
+                    "a string, or an array of strings"
+                } else {
+                    "a string, a whole number, true or false"
+                };
+                errors.push(format!("{source}: {}: {right}", option.name));
             }
         }
     }
@@ -260,6 +272,7 @@ mod tests {
             ("\n  max_queue = 1\n", "hub.toml:2:3: \"max_queue\" is no option; is max-queue meant?"),
             ("[limits]\nx = 1\n", "hub.toml:1:2: \"limits\" is no option, and the file has no sections"),
             ("name = ['a']\n", "hub.toml:1:8: name: a string, a whole number, true or false"),
+            ("join = ['a', 7]\n", "hub.toml:1:8: join: a string, or an array of strings"),
             ("threads = 1.5\n", "hub.toml:1:11: threads: a string"),
             ("name = \"ø\" x\n", "hub.toml:1:12: "),
             ("threads = 1\nthreads = 2\n", "hub.toml:2:1: "),

@@ -70,18 +70,23 @@ pub fn duration_text(text: &str) -> Parsed<Duration> {
 }
 
 /// An address to listen on. Names are not looked up (which of their addresses would it be?), but
-/// `localhost` has only one meaning that matters.
-pub fn listen(text: &str) -> Parsed<SocketAddr> {
-    const RIGHT: &str = "an IP address and a port, such as 127.0.0.1:7411, [::1]:7411 or localhost:7411";
-    let text = text.trim();
-    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-    local
-        .map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-        .or_else(|| text.parse().ok())
-        .ok_or_else(|| match text.parse::<u16>() {
-            Ok(port) => format!("{} lacks the address: 127.0.0.1:{port}?", quote(text)),
-            Err(_) => format!("{}: {RIGHT}", quote(text)),
-        })
+/// `localhost` has only one meaning that matters. `usual` is the port that an error suggests.
+pub fn listen(usual: u16) -> impl Fn(&str) -> Parsed<SocketAddr> {
+    move |text| {
+        let text = text.trim();
+        let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+        local
+            .map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            .or_else(|| text.parse().ok())
+            .ok_or_else(|| match text.parse::<u16>() {
+                Ok(port) => format!("{} lacks the address: 127.0.0.1:{port}?", quote(text)),
+                Err(_) => format!(
+                    "{}: an IP address and a port, such as 127.0.0.1:{usual}, [::1]:{usual} or \
+                     localhost:{usual}",
+                    quote(text)
+                ),
+            })
+    }
 }
 
 /// A server's name: the grammar of client names.
@@ -193,6 +198,7 @@ mod tests {
 
     #[test]
     fn addresses() {
+        let listen = listen(7411);
         assert_eq!(listen("localhost:80").unwrap().to_string(), "127.0.0.1:80");
         assert_eq!(listen("[::1]:0").unwrap().to_string(), "[::1]:0");
         assert_eq!(listen("7411").unwrap_err(), "\"7411\" lacks the address: 127.0.0.1:7411?");

@@ -1,7 +1,11 @@
 //! `hubbubd shutdown`: asks the running hub to end and waits until it has.
 
+use super::find::{self, Target};
 use super::pid_file::{self, Found, Holder};
+use super::Serving;
+use crate::config::Finding;
 use anyhow::{bail, Context};
+use hubbub_shared::run::RunFile;
 use rustix::process::{geteuid, kill_process, Pid, Signal};
 use std::fs;
 use std::io::{IsTerminal, Write};
@@ -18,8 +22,30 @@ const STILL_THERE: u8 = 4;
 /// How often the progress line on a terminal is renewed.
 const PROGRESS: Duration = Duration::from_millis(250);
 
-/// Sends SIGTERM to the hub of a pid file and waits for its end; the value is the exit code.
-pub fn shutdown(pid_file: &Path, limit: Duration, out: &mut impl Write) -> anyhow::Result<u8> {
+/// Ends the hub that is meant and waits for its end; the value is the exit code. Several are none: it
+/// is not guessed which.
+pub fn shutdown(wanted: &Finding, limit: Duration, out: &mut impl Write) -> anyhow::Result<u8> {
+    match find::find(wanted)? {
+        Target::PidFile(pid_file) => shutdown_by(&pid_file, limit, out),
+        Target::Several(running) => bail!(which(&running, wanted)),
+    }
+}
+
+/// What to say where more than one could be meant.
+fn which(running: &[RunFile], wanted: &Finding) -> String {
+    let names: Vec<String> = running
+        .iter()
+        .map(|run| {
+            let Serving { name, pid, client_addr, .. } = &run.serving;
+            format!("{name} of the cluster {} (pid {pid}, {client_addr})", run.cluster)
+        })
+        .collect();
+    let option = if wanted.name.is_some() { "--cluster" } else { "--name" };
+    format!("{} servers run: {}; say with {option} which one is to end", running.len(), names.join(", "))
+}
+
+/// Sends SIGTERM to the hub of a pid file and waits for its end.
+fn shutdown_by(pid_file: &Path, limit: Duration, out: &mut impl Write) -> anyhow::Result<u8> {
     let holder = match pid_file::look(pid_file)? {
         Found::Running(holder) => holder,
         Found::Nobody { .. } => {
@@ -90,7 +116,7 @@ mod tests {
 
     fn told(pid_file: &Path, limit: Duration) -> (u8, String) {
         let mut out = Vec::new();
-        let code = shutdown(pid_file, limit, &mut out).unwrap();
+        let code = shutdown_by(pid_file, limit, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
     }
 

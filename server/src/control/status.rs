@@ -1,14 +1,17 @@
-//! `hubbubd status`: finds the running hub by its pid file and asks it how it is.
+//! `hubbubd status`: finds the running hub and asks it how it is.
 
+use super::find::{self, Target};
 use super::pid_file::{self, Found};
 use super::Serving;
+use crate::cluster::peer_port::on_loopback;
+use crate::config::Finding;
 use anyhow::{anyhow, bail};
 use hubbub_shared::encoding::escape::shown;
 use hubbub_shared::reply::StatsReply;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Exit code: it runs and answers.
@@ -24,56 +27,93 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_ANSWER: u64 = 64 << 10;
 
 /// What `--json` prints.
-#[derive(Serialize)]
-struct Report<'a> {
+#[derive(Default, Serialize)]
+struct Report {
     running: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stale_pid_file: Option<&'a Path>,
+    stale_pid_file: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    serving: Option<&'a Serving>,
+    serving: Option<Serving>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    stats: Option<&'a StatsReply>,
+    stats: Option<StatsReply>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
 }
 
-/// Prints how the hub of a pid file is; the value is the exit code.
-pub fn status(pid_file: &Path, json: bool, out: &mut impl Write) -> anyhow::Result<u8> {
+/// What `--json` prints of several hubs.
+#[derive(Serialize)]
+struct Reports<'a> {
+    running: bool,
+    servers: Vec<&'a Report>,
+}
+
+/// Prints how the hub that is meant is, or how each of several is; the value is the exit code.
+pub fn status(wanted: &Finding, json: bool, out: &mut impl Write) -> anyhow::Result<u8> {
+    match find::find(wanted)? {
+        Target::PidFile(pid_file) => status_of(&pid_file, json, out),
+        Target::Several(running) => {
+            let told = running.iter().map(|run| report(&run.pid_file)).collect::<Result<Vec<_>, _>>()?;
+            // One that ended at this moment is none of them any more.
+            let told: Vec<Told> = told.into_iter().filter(|told| told.code != NOT_RUNNING).collect();
+            let code = told.iter().map(|told| told.code).max().unwrap_or(NOT_RUNNING);
+            if json {
+                let servers: Vec<&Report> = told.iter().map(|told| &told.report).collect();
+                print_json(out, &Reports { running: !servers.is_empty(), servers })?;
+            } else {
+                let texts: Vec<&str> = told.iter().map(|told| told.text.as_str()).collect();
+                out.write_all(texts.join("\n").as_bytes())?;
+            }
+            Ok(code)
+        }
+    }
+}
+
+/// Prints how the hub of a pid file is.
+fn status_of(pid_file: &Path, json: bool, out: &mut impl Write) -> anyhow::Result<u8> {
+    let Told { report, text, code } = report(pid_file)?;
+    if json {
+        print_json(out, &report)?;
+    } else {
+        out.write_all(text.as_bytes())?;
+    }
+    Ok(code)
+}
+
+fn print_json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
+}
+
+/// A hub's state, for programs and for people.
+struct Told {
+    report: Report,
+    text: String,
+    code: u8,
+}
+
+fn report(pid_file: &Path) -> io::Result<Told> {
     let holder = match pid_file::look(pid_file)? {
         Found::Running(holder) => holder,
         Found::Nobody { stale } => {
-            let stale_pid_file = stale.then_some(pid_file);
-            let report = Report {
-                running: false,
-                stale_pid_file,
-                pid: None,
-                serving: None,
-                stats: None,
-                problem: None,
-            };
+            let stale_pid_file = stale.then(|| pid_file.to_owned());
+            let report = Report { stale_pid_file, ..Report::default() };
             let left = if stale { "; the file is left from a run that crashed" } else { "" };
             let text = format!("no hub runs with the pid file {}{left}\n", pid_file.display());
-            print(out, json, &report, &text)?;
-            return Ok(NOT_RUNNING);
+            return Ok(Told { report, text, code: NOT_RUNNING });
         }
     };
     let answer = match &holder.serving {
         None => Err(anyhow!("it does not serve yet")),
         Some(serving) => ask(serving.client_addr),
     };
-    let report = Report {
-        running: true,
-        stale_pid_file: None,
-        pid: Some(holder.pid),
-        serving: holder.serving.as_ref(),
-        stats: answer.as_ref().ok(),
-        problem: answer.as_ref().err().map(|error| format!("{error:#}")),
-    };
     let mut text = format!("pid       {}\n", holder.pid);
     if let Some(serving) = &holder.serving {
         text += &format!("name      {}\naddress   {}\n", shown(&serving.name), serving.client_addr);
+        if let Some(peer_addr) = serving.peer_addr {
+            text += &format!("peers     {peer_addr}\n");
+        }
     }
     match &answer {
         Ok(stats) => {
@@ -89,17 +129,20 @@ pub fn status(pid_file: &Path, json: bool, out: &mut impl Write) -> anyhow::Resu
         }
         Err(error) => text += &format!("problem   {error:#}\n"),
     }
-    print(out, json, &report, &text)?;
-    Ok(if answer.is_ok() { RUNNING } else { NO_ANSWER })
-}
-
-fn print(out: &mut impl Write, json: bool, report: &Report<'_>, text: &str) -> io::Result<()> {
-    if json {
-        serde_json::to_writer(&mut *out, report)?;
-        writeln!(out)
-    } else {
-        out.write_all(text.as_bytes())
-    }
+    let code = if answer.is_ok() { RUNNING } else { NO_ANSWER };
+    let (stats, problem) = match answer {
+        Ok(stats) => (Some(stats), None),
+        Err(error) => (None, Some(format!("{error:#}"))),
+    };
+    let report = Report {
+        running: true,
+        stale_pid_file: None,
+        pid: Some(holder.pid),
+        serving: holder.serving,
+        stats,
+        problem,
+    };
+    Ok(Told { report, text, code })
 }
 
 /// One `stats` over the client port, as any client would say it.
@@ -124,7 +167,7 @@ fn ask(addr: SocketAddr) -> anyhow::Result<StatsReply> {
         }
         _ => anyhow!("{addr} does not answer: {error}"),
     };
-    let mut stream = TcpStream::connect_timeout(&reachable(addr), PATIENCE).map_err(failed)?;
+    let mut stream = TcpStream::connect_timeout(&on_loopback(addr), PATIENCE).map_err(failed)?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(b"{\"op\":\"stats\",\"id\":1}\n").map_err(failed)?;
     let mut lines = BufReader::new(Patient { stream: &stream, deadline }.take(MAX_ANSWER));
@@ -141,16 +184,6 @@ fn ask(addr: SocketAddr) -> anyhow::Result<StatsReply> {
             _ => {}
         }
     }
-}
-
-/// Where to connect to reach a server on this machine that listens on all addresses.
-fn reachable(addr: SocketAddr) -> SocketAddr {
-    let ip = match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, addr.port())
 }
 
 /// A stream with one time limit over all reads: a trickle of bytes does not prolong it.
@@ -180,7 +213,7 @@ mod tests {
 
     fn told(pid_file: &Path, json: bool) -> (u8, String) {
         let mut out = Vec::new();
-        let code = status(pid_file, json, &mut out).unwrap();
+        let code = status_of(pid_file, json, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
     }
 
@@ -263,13 +296,5 @@ mod tests {
         let (code, text) = told(&pid_file, false);
         assert_eq!(code, NOT_RUNNING);
         assert!(text.contains("left from a run that crashed"), "{text}");
-    }
-
-    #[test]
-    fn a_server_on_all_addresses_is_asked_on_loopback() {
-        let on = |addr: &str| reachable(addr.parse().unwrap()).to_string();
-        assert_eq!(on("0.0.0.0:7"), "127.0.0.1:7");
-        assert_eq!(on("[::]:7"), "[::1]:7");
-        assert_eq!(on("192.0.2.1:7"), "192.0.2.1:7");
     }
 }

@@ -41,8 +41,10 @@ use std::time::Duration;
 pub enum Farewell {
     /// The client went, or asked to: nothing is said.
     Left(&'static str),
-    /// The hub ends it, says why, and when to come back in milliseconds.
-    Sent(Refusal, u64),
+    /// The hub ends it, and says why.
+    Sent(Refusal),
+    /// The same, with when to come back in milliseconds, and where to.
+    Away(Refusal, u64, Vec<String>),
 }
 
 /// What all connections of one server share.
@@ -127,7 +129,9 @@ impl Hub {
     pub fn close(&self, client: &Arc<Client>, farewell: Farewell, batch: &mut Batch) {
         let (reason, slow) = match &farewell {
             Farewell::Left(reason) => ((*reason).to_owned(), false),
-            Farewell::Sent(refusal, _) => (refusal.to_string(), refusal.code == Code::SlowConsumer),
+            Farewell::Sent(refusal) | Farewell::Away(refusal, ..) => {
+                (refusal.to_string(), refusal.code == Code::SlowConsumer)
+            }
         };
         let Some((belongings, info)) = self.clients.close(client, &reason, self.name(), batch.now) else {
             return;
@@ -139,9 +143,12 @@ impl Hub {
             self.channels.leave(client, subscription);
         }
         let push = client.outbox.close(slow, |out| {
-            if let Farewell::Sent(refusal, retry_ms) = &farewell {
-                client.encoding().push(&Out::Closing(refusal, *retry_ms, &[]), out);
-            }
+            let closing = match &farewell {
+                Farewell::Left(_) => return,
+                Farewell::Sent(refusal) => Out::Closing(refusal, 0, &[]),
+                Farewell::Away(refusal, retry_ms, to) => Out::Closing(refusal, *retry_ms, to),
+            };
+            client.encoding().push(&closing, out);
         });
         batch.pushed(client, push);
         client.task.wake();
@@ -236,7 +243,7 @@ impl Hub {
             }
             for client in overflowed {
                 let message = format!("more than {} bytes waited to be read by you", self.limits.max_queue);
-                self.close(&client, Farewell::Sent(Refusal::new(Code::SlowConsumer, message), 0), batch);
+                self.close(&client, Farewell::Sent(Refusal::new(Code::SlowConsumer, message)), batch);
             }
         }
     }
@@ -264,10 +271,16 @@ impl Hub {
         let mut batch = Batch::new(now);
         self.announce(&SysEvent::ServerLeft { name: self.name(), origin: self.origin() }, &mut batch);
         for client in self.clients.all() {
-            let notice = format!("{} is about to stop; come back in a moment", self.name());
+            let to = self.servers.away();
+            // Where others serve there is nothing to wait for, but not all at the same moment.
+            let (when, retry_ms) = match to.first() {
+                Some(addr) => (format!("go on at {addr}"), fastrand::u64(0..200)),
+                None => ("come back in a moment".to_owned(), fastrand::u64(200..1500)),
+            };
+            let notice = format!("{} is about to stop; {when}", self.name());
             self.tell(&client, &Out::Notice("drain", &notice), 0, &mut batch);
             let refusal = Refusal::new(Code::Draining, format!("{} stops", self.name()));
-            self.close(&client, Farewell::Sent(refusal, fastrand::u64(200..1500)), &mut batch);
+            self.close(&client, Farewell::Away(refusal, retry_ms, to), &mut batch);
         }
         self.settle(&mut batch);
         batch

@@ -62,8 +62,11 @@ fn a_full_disk_under_the_log_does_not_stop_the_hub() {
     let dir = tempfile::tempdir().unwrap();
     let ready = dir.path().join("ready.json");
     let mut child = Command::new(binaries::hubbubd())
-        .args(["--listen", "127.0.0.1:0", "--log-level", "debug", "--data-dir"])
+        .args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--log-level", "debug"])
+        .arg("--data-dir")
         .arg(dir.path().join("data"))
+        .arg("--run-dir")
+        .arg(dir.path().join("run"))
         .arg("--ready-file")
         .arg(&ready)
         .stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
@@ -96,11 +99,14 @@ fn a_full_disk_at_the_start_is_told() {
     while std::fs::write(dir.path().join(format!("f{full}")), [1]).is_ok() && full < 100 {
         full += 1;
     }
+    let run_dir = tempfile::tempdir().unwrap();
     let output = Command::new("timeout")
         .arg("20")
         .arg(binaries::hubbubd())
-        .args(["--listen", "127.0.0.1:0", "--data-dir"])
+        .args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir.path().join("data"))
+        .arg("--run-dir")
+        .arg(run_dir.path())
         .output();
     let unmounted = Command::new("umount").arg(dir.path()).status();
     let output = output.unwrap();

@@ -79,9 +79,11 @@ fn a_log_whose_reader_is_gone_does_not_stop_the_hub() {
     let ready = dir.path().join("ready.json");
     let mut command = Command::new("sh");
     let script = format!(
-        "'{}' --listen 127.0.0.1:0 --data-dir '{}' --ready-file '{}' --log-level debug | head -n 1 >/dev/null",
+        "'{}' --listen 127.0.0.1:0 --peer-listen 127.0.0.1:0 --data-dir '{}' --run-dir '{}' --ready-file '{}' \
+         --log-level debug | head -n 1 >/dev/null",
         binaries::hubbubd().display(),
         dir.path().join("data").display(),
+        dir.path().join("run").display(),
         ready.display()
     );
     let mut shell = command.arg("-c").arg(script).spawn().unwrap();

@@ -18,6 +18,7 @@ fn run_in(dir: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new("timeout");
     command.arg("20").arg(binaries::hubbubd()).args(args).current_dir(dir);
     command.env("HUBBUB_DATA_DIR", dir.join("data")).env("HUBBUB_LISTEN", "127.0.0.1:0");
+    command.env("HUBBUB_RUN_DIR", dir.join("run")).env("HUBBUB_PEER_LISTEN", "127.0.0.1:0");
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }

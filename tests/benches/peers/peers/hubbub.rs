@@ -28,11 +28,9 @@ const fn peer(key: &'static str, title: &'static str, dialect: &'static dyn Dial
 /// The defaults, except that a text line may hold the largest payload of the table, and that it finds
 /// no other hub of this machine.
 fn configure(command: &mut Command, dir: &Path, port: u16) -> io::Result<()> {
-    let run_dir = dir.join("run");
-    std::fs::create_dir(&run_dir)?;
     command.args(["--listen", &format!("127.0.0.1:{port}"), "--log-level", "warn", "--max-line", "128KiB"]);
-    command.arg("--data-dir").arg(dir.join("data"));
-    command.env("HUBBUB_PEER_LISTEN", "127.0.0.1:0").env("HUBBUB_RUN_DIR", run_dir);
+    command.arg("--data-dir").arg(dir.join("data")).arg("--run-dir").arg(dir.join("run"));
+    command.args(["--peer-listen", "127.0.0.1:0"]);
     Ok(())
 }
 
