@@ -35,7 +35,7 @@ fn rate(fleet: &mut Fleet, seconds: u64, loads: bool) -> (f64, f64) {
     let servers = fleet.living();
     for tick in 0..seconds * 10 {
         // Each server tells its load every five seconds, and not all at the same time.
-        for server in servers.iter().filter(|s| loads && (**s as u64 + tick) % 50 == 0) {
+        for server in servers.iter().filter(|s| loads && (**s as u64 + tick).is_multiple_of(50)) {
             fleet.with(*server, |m, now| m.set_load(now, Load { clients: tick as u32, ..Load::default() }));
         }
         fleet.run(Duration::from_millis(100));
