@@ -124,7 +124,11 @@ fn who_leaves_has_left_and_is_not_down() {
             let left = |e: &&(Duration, Event)| matches!(&e.1, Event::Down { left: true, .. });
             assert_eq!(fleet.servers[other].events.iter().filter(left).count(), 1);
         }
-        let sent = fleet.at(3).traffic();
+        let (sent, other) = (fleet.at(3).traffic(), fleet.id(0));
+        fleet.with(3, |m, now| m.set_load(now, Load::default()));
+        fleet.with(3, |m, now| m.suspect(now, other));
+        fleet.with(3, |m, now| m.gone(now, other));
+        fleet.with(3, |m, now| m.announce(now, addr(0)));
         fleet.run(secs(10));
         assert_eq!(fleet.at(3).traffic().packets_out, sent.packets_out, "it is silent");
         assert_eq!(fleet.at(3).deadline(), None);

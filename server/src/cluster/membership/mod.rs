@@ -286,6 +286,9 @@ impl Membership {
 
     /// Our own load: spread now, or soon where that was done just before. `at` is counted here.
     pub fn set_load(&mut self, now: Now, load: Load) {
+        if self.departed {
+            return;
+        }
         let urgent = load.draining && !self.load.draining;
         self.load = Load { at: self.load.at, ..load };
         if urgent {
@@ -341,7 +344,8 @@ impl Membership {
     }
 
     fn active(&self, id: Uuid) -> Option<(Identity, foca::Incarnation, foca::State)> {
-        let member = self.foca.iter_members().find(|m| m.id().member.id == id)?;
+        let wanted = |m: &&foca::Member<Identity>| !self.departed && m.id().member.id == id;
+        let member = self.foca.iter_members().find(wanted)?;
         Some((member.id().clone(), member.incarnation(), member.state()))
     }
 
