@@ -4,7 +4,7 @@
 
 mod network;
 
-use hubbub_server::cluster::membership::{Event, Membership, Settings, State};
+use hubbub_server::cluster::membership::{Event, Membership, Settings, State, MAX_MEMBERS};
 use hubbub_server::cluster::sealed::{KeyRing, Refused};
 use hubbub_server::cluster::{Load, Member};
 use network::fleet::{addr, keys, Fleet};
@@ -75,7 +75,7 @@ fn nobody_is_declared_down_in_an_hour_of_health_with_one_percent_loss() {
 #[test]
 fn two_alone_and_much_loss_raise_no_alarm_either() {
     let mut fleet = joined(12, 2, Weather { lost: 500, ..rough() });
-    fleet.run(secs(1800));
+    fleet.run(secs(600));
     assert_eq!(fleet.downs(), 0);
 }
 
@@ -124,7 +124,11 @@ fn who_leaves_has_left_and_is_not_down() {
             let left = |e: &&(Duration, Event)| matches!(&e.1, Event::Down { left: true, .. });
             assert_eq!(fleet.servers[other].events.iter().filter(left).count(), 1);
         }
-        let sent = fleet.at(3).traffic();
+        let (sent, other) = (fleet.at(3).traffic(), fleet.id(0));
+        fleet.with(3, |m, now| m.set_load(now, Load::default()));
+        fleet.with(3, |m, now| m.suspect(now, other));
+        fleet.with(3, |m, now| m.gone(now, other));
+        fleet.with(3, |m, now| m.announce(now, addr(0)));
         fleet.run(secs(10));
         assert_eq!(fleet.at(3).traffic().packets_out, sent.packets_out, "it is silent");
         assert_eq!(fleet.at(3).deadline(), None);
@@ -289,6 +293,38 @@ fn sent(membership: &mut Membership) -> Vec<u8> {
 }
 
 #[test]
+fn members_beyond_the_bound_are_refused() {
+    let mut fleet = Fleet::start(26, 3, Weather::default());
+    fleet.kill(2);
+    fleet.network.lose_all();
+    assert!(fleet.until(secs(5), Fleet::agree).is_some(), "a lost question is asked again");
+    let me = fleet.at(1).me().clone();
+    let others = (100..100 + MAX_MEMBERS).map(|n| {
+        let id = uuid::Uuid::from_u128(n as u128);
+        Member { id, peer_addr: addr(n), name: format!("other-{n}"), ..me.clone() }
+    });
+    fleet.with(0, |m, now| m.introduce(now, others));
+    let refused = fleet.at(0).traffic().refused;
+    fleet.boot(2, &[0]);
+    fleet.run(Duration::from_millis(500));
+    assert!(fleet.at(0).traffic().refused > refused);
+    assert_eq!(fleet.sees(0, 2), None, "there is no room");
+    assert!(fleet.sees(0, 1).is_some(), "those who are known are still heard");
+}
+
+#[test]
+fn packets_of_the_wrong_size_or_version_are_refused_by_name() {
+    let mut fleet = Fleet::start(27, 2, Weather::default());
+    let mut refused = |packet: &[u8]| fleet.with(0, |m, now| m.receive(now, addr(1), packet));
+    assert_eq!(refused(&[1; 1401]), Err(Refused::TooLong));
+    assert_eq!(refused(&[1; 68]), Err(Refused::TooShort));
+    assert_eq!(refused(&[]), Err(Refused::TooShort));
+    assert_eq!(refused(&[2; 100]), Err(Refused::OtherVersion));
+    assert_eq!(refused(&[1; 100]), Err(Refused::Forged));
+    assert_eq!(fleet.at(0).traffic().refused, 5);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_story() {
     let story = |seed| {
         let mut fleet = Fleet::start(seed, 6, rough());
@@ -303,7 +339,7 @@ fn the_same_seed_gives_the_same_story() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     /// Sealed rightly, so that what is inside reaches the decoder.
     #[test]

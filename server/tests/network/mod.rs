@@ -73,6 +73,11 @@ impl Network {
         }
     }
 
+    /// Loses all packets that are under way.
+    pub fn lose_all(&mut self) {
+        self.under_way.clear();
+    }
+
     /// When the next packet arrives.
     pub fn next(&self) -> Option<Instant> {
         self.under_way.peek().map(|Reverse(delivery)| delivery.at)

@@ -28,7 +28,7 @@ impl Membership {
             match notice {
                 Notice::Up(id) => news |= self.is_up(now, &id),
                 Notice::Down(id) => self.is_down(now, id.addr, id.left),
-                Notice::Renamed(new) => self.is_renamed(now, &new),
+                Notice::Renamed(new) => news |= self.is_renamed(now, &new),
                 Notice::Rejoined(id) => {
                     self.me = id.member;
                     self.effects.push_back(Effect::Event(Event::Rejoined((*self.me).clone())));
@@ -68,13 +68,11 @@ impl Membership {
     }
 
     /// Another identity is at an address: a new run, or the same one in a new generation.
-    fn is_renamed(&mut self, now: Now, new: &Identity) {
+    fn is_renamed(&mut self, now: Now, new: &Identity) -> bool {
         if self.roster.at(new.addr).is_some_and(|entry| entry.member.id != new.member.id) {
             self.is_down(now, new.addr, false);
         }
-        if self.foca.iter_members().any(|m| m.id() == new) {
-            self.is_up(now, new);
-        }
+        self.foca.iter_members().any(|m| m.id() == new) && self.is_up(now, new)
     }
 
     fn forget(&mut self, run: Uuid) {

@@ -320,3 +320,74 @@ impl foca::Codec<Identity> for Codec {
         Ok(foca::Member::new(id, incarnation, state))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foca::Codec as _;
+    use proptest::prelude::*;
+
+    fn codec() -> Codec {
+        let me = SocketAddr::from(([10, 0, 0, 1], 7001));
+        Codec { me, run: Uuid::from_u128(1), loopback_only: false, leaving: Arc::default() }
+    }
+
+    fn member(name: &str, peer: &str, client: &str) -> Identity {
+        let (peer_addr, client_addr) =
+            (peer.parse().expect("an address"), client.parse().expect("an address"));
+        let (id, version) = (Uuid::from_u128(7), "0.1.0".to_owned());
+        let name = name.to_owned();
+        Identity::new(Member { id, generation: 3, name, pid: 4, client_addr, peer_addr, version })
+    }
+
+    #[test]
+    fn a_member_is_read_as_it_was_written() {
+        for (peer, client) in [
+            ("10.0.0.2:7001", "10.0.0.2:7000"),
+            ("10.0.0.2:7001", "[2001:db8::1]:7000"),
+            ("[2001:db8::2]:7001", "10.0.0.2:7000"),
+            ("[2001:db8::2]:7001", "[2001:db8::2]:7000"),
+        ] {
+            let mut id = member("web-1", peer, client);
+            id.left = true;
+            let mut bytes = Vec::new();
+            let told = foca::Member::new(id.clone(), 9, State::Down);
+            codec().encode_member(&told, &mut bytes).expect("there is room");
+            let read = codec().decode_member(&bytes[..]).expect("it is a good one");
+            assert_eq!((read.incarnation(), read.state(), read.id().left), (9, State::Down, true));
+            assert_eq!(*read.id().member, *id.member);
+            for cut in 0..bytes.len() {
+                assert!(codec().decode_member(&bytes[..cut]).is_err());
+                let mut small = Vec::new().limit(cut);
+                assert!(codec().encode_member(&told, &mut small).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn members_that_cannot_be_are_refused() {
+        for (name, peer) in [
+            ("no blanks", "10.0.0.2:1"),
+            ("", "10.0.0.2:1"),
+            ("web", "0.0.0.0:1"),
+            ("web", "10.0.0.2:0"),
+            ("web", "224.0.0.1:1"),
+            ("web", "[::]:1"),
+        ] {
+            let mut bytes = Vec::new();
+            let told = foca::Member::alive(member(name, peer, "10.0.0.2:7000"));
+            codec().encode_member(&told, &mut bytes).expect("there is room");
+            assert!(codec().decode_member(&bytes[..]).is_err(), "{name} {peer}");
+        }
+        let long = foca::Member::alive(member(&"x".repeat(33), "10.0.0.2:1", "10.0.0.2:7000"));
+        assert!(codec().encode_member(&long, Vec::new()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_the_decoder(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = codec().decode_header(&bytes[..]);
+            let _ = codec().decode_member(&bytes[..]);
+        }
+    }
+}

@@ -17,6 +17,7 @@ mod codec;
 mod loads;
 mod roster;
 mod timers;
+mod types;
 
 use super::sealed::{started_ms, KeyRing, PacketHead, Refused, Replays, PACKET_HEAD, SEALING};
 use super::{Load, Member};
@@ -37,6 +38,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timers::{Given, Notice, Timers, Wake};
 use uuid::Uuid;
+
+pub use types::{Effect, Event, Known, Settings, State, Traffic};
 
 /// Members that are kept, those that went included: four times what gossip is tuned for.
 pub const MAX_MEMBERS: usize = 4096;
@@ -60,99 +63,6 @@ const LOAD_PERIOD_PER_MEMBER: Duration = Duration::from_millis(100);
 const LEAST_LOAD_PERIOD: Duration = Duration::from_secs(1);
 /// Members that are told directly that we leave; they tell the others.
 const FAREWELLS: u8 = 64;
-
-/// How a membership is set up.
-pub struct Settings {
-    /// For simulations: all chance, nonces included, from this number. `None`: from the system.
-    pub seed: Option<u64>,
-    /// The cluster's keys.
-    pub keys: KeyRing,
-    /// The longest packet to send or take: 1400 fits any network.
-    pub max_packet: usize,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A run of a server is there.
-    Up(Member),
-    /// It is not any more.
-    Down {
-        /// The run.
-        member: Member,
-        /// It said so itself: no accident.
-        left: bool,
-    },
-    /// We were taken for dead, and came back as this.
-    Rejoined(Member),
-}
-
-/// What is to be done or known outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Send a packet.
-    Send {
-        /// To this address.
-        to: SocketAddr,
-        /// The sealed packet.
-        packet: Vec<u8>,
-    },
-    /// Something happened.
-    Event(Event),
-}
-
-/// How a member is, as far as we know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// It answers.
-    Alive,
-    /// Somebody got no answer; it has a few seconds to object.
-    Suspect,
-    /// It died, or cannot be reached.
-    Down,
-    /// It went of its own accord.
-    Left,
-}
-
-impl State {
-    /// As `servers` shows it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Alive => "alive",
-            State::Suspect => "suspect",
-            State::Down => "down",
-            State::Left => "left",
-        }
-    }
-}
-
-/// One known member.
-#[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
-    /// Its run.
-    pub member: &'a Member,
-    /// How it is.
-    pub state: State,
-    /// What it said of itself last; zeros where it did not.
-    pub load: Load,
-    /// When it came, or when it went.
-    pub since: Instant,
-}
-
-/// Counters since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Packets that arrived, refused ones included.
-    pub packets_in: u64,
-    /// Packets that were sent.
-    pub packets_out: u64,
-    /// Their bytes, without those of UDP and IP.
-    pub bytes_in: u64,
-    /// Their bytes, without those of UDP and IP.
-    pub bytes_out: u64,
-    /// Packets that were refused.
-    pub refused: u64,
-}
 
 type Swim = Foca<Identity, Codec, StdRng, Handler>;
 
@@ -376,6 +286,9 @@ impl Membership {
 
     /// Our own load: spread now, or soon where that was done just before. `at` is counted here.
     pub fn set_load(&mut self, now: Now, load: Load) {
+        if self.departed {
+            return;
+        }
         let urgent = load.draining && !self.load.draining;
         self.load = Load { at: self.load.at, ..load };
         if urgent {
@@ -431,7 +344,8 @@ impl Membership {
     }
 
     fn active(&self, id: Uuid) -> Option<(Identity, foca::Incarnation, foca::State)> {
-        let member = self.foca.iter_members().find(|m| m.id().member.id == id)?;
+        let wanted = |m: &&foca::Member<Identity>| !self.departed && m.id().member.id == id;
+        let member = self.foca.iter_members().find(wanted)?;
         Some((member.id().clone(), member.incarnation(), member.state()))
     }
 

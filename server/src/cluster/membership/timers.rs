@@ -208,3 +208,58 @@ pub(super) fn token(timer: &Timer<Identity>) -> Option<TimerToken> {
         Timer::RemoveDown(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(timers: &mut Timers, now: Instant) -> Vec<String> {
+        let name =
+            |wake| format!("{wake:?}").chars().take_while(|c| c.is_alphanumeric() || *c == '(').collect();
+        std::iter::from_fn(|| timers.pop(now)).map(name).collect()
+    }
+
+    #[test]
+    fn timers_of_one_moment_come_in_the_order_that_foca_relies_on() {
+        let (mut timers, now) = (Timers::default(), Instant::now());
+        let probed_id = Identity::somebody(SocketAddr::from(([127, 0, 0, 1], 1)));
+        timers.add(now, Wake::Seek);
+        timers.add(now, Wake::Foca(Timer::PeriodicGossip(1)));
+        timers.add(now, Wake::Foca(Timer::ProbeRandomMember(1)));
+        timers.add(now, Wake::Load);
+        timers.add(now, Wake::Foca(Timer::SendIndirectProbe { probed_id, token: 1 }));
+        timers.add(now + GRACE, Wake::Ask);
+        let foca_first = ["Foca(SendIndirectProbe", "Foca(ProbeRandomMember(1", "Foca(PeriodicGossip(1"];
+        assert_eq!(kinds(&mut timers, now), [&foca_first[..], &["Seek", "Load"]].concat());
+        assert_eq!(timers.next(), Some(now + GRACE));
+    }
+
+    #[test]
+    fn after_a_pause_all_timers_move_and_nothing_is_due() {
+        let (mut timers, begin) = (Timers::default(), Instant::now());
+        timers.add(begin, Wake::Seek);
+        timers.add(begin + Duration::from_secs(3), Wake::Load);
+        let woken = begin + Duration::from_secs(60);
+        timers.wake_up(woken);
+        assert!(timers.pop(woken).is_none());
+        assert!(timers.pop(woken + GRACE).is_some());
+        assert_eq!(timers.next(), Some(woken + GRACE + Duration::from_secs(3)));
+        assert_eq!(timers.health.score(), 1);
+    }
+
+    #[test]
+    fn one_who_is_always_late_still_comes_to_conclusions() {
+        let (mut timers, mut now, mut done) = (Timers::default(), Instant::now(), 0);
+        timers.add(now, Wake::Seek);
+        for _ in 0..30 {
+            now += Duration::from_secs(1);
+            timers.wake_up(now);
+            if timers.pop(now).is_some() {
+                done += 1;
+                timers.add(now, Wake::Seek);
+            }
+        }
+        assert!(done >= 10, "{done}");
+        assert_eq!(timers.health.stretch(Duration::from_secs(1)), Duration::from_secs(5));
+    }
+}
