@@ -319,12 +319,9 @@ impl Peers {
         }
     }
 
-    /// Tells the clients here that messages of a server may be missing: it was out of reach.
-    pub fn tell_gap(&self, hub: &Hub, name: &str, away: Duration, batch: &mut Batch) {
-        let notice = format!(
-            "messages by way of {name} may be missing: it was out of reach for {:.1} s",
-            away.as_secs_f64()
-        );
+    /// Tells the clients here that messages by way of a server may be missing, and why.
+    pub fn tell_gap(&self, hub: &Hub, name: &str, why: &str, batch: &mut Batch) {
+        let notice = format!("messages by way of {name} may be missing: {why}");
         let subscribed = hub.clients.all().into_iter().filter(|client| !client.subscriptions().is_empty());
         for client in subscribed.take(MAX_TOLD_OF_GAP) {
             hub.tell(&client, &Out::Notice("gap", &notice), 0, batch);

@@ -8,7 +8,7 @@ use super::member::{Load, Member};
 use super::membership::{self, Settings};
 use super::node::{Effect, Node};
 use super::peer::Peer;
-use super::sealed::KeyRing;
+use super::sealed::{KeyRing, Refused};
 use super::server_manager::Seen;
 use super::settlement::Failure;
 use crate::block::{Block, Encoded};
@@ -36,8 +36,13 @@ const BEAT: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_secs(5);
 /// A beat that comes so late says that this process was stopped for a while: nobody else was silent.
 const PAUSED: Duration = Duration::from_millis(2_500);
+/// How often a wrong clock is told of. A guess at what an operator wants to read.
+const CLOCK_WARNING: Duration = Duration::from_secs(60);
 /// Connections that may be proving themselves at once. A guess: more than a cluster has servers.
 const MAX_HANDSHAKES: usize = 256;
+/// Servers of which it is remembered that their links were lost; most of them never come back, since a
+/// restart is another run. A guess.
+const MAX_PARTED: usize = 256;
 /// The longest pause between two looks for a server that is not there. A guess: what an operator
 /// waits for at most after it has come back.
 const MAX_SEEK: Duration = Duration::from_secs(10);
@@ -72,9 +77,10 @@ pub struct Shell {
     links: Mutex<BTreeMap<u64, Arc<Peer>>>,
     last_link: AtomicU64,
     handshakes: AtomicUsize,
-    /// When links were lost of servers that may be there yet.
+    /// When links were lost that may come back.
     parted: Mutex<HashMap<Uuid, Instant>>,
     leaving: AtomicBool,
+    clock_warning: Mutex<Option<Instant>>,
     /// Told when the node may want to be called earlier.
     sooner: Event,
     /// Told when a link has ended.
@@ -101,6 +107,7 @@ impl Shell {
             handshakes: AtomicUsize::new(0),
             parted: Mutex::default(),
             leaving: AtomicBool::new(false),
+            clock_warning: Mutex::default(),
             sooner: Event::new(),
             unlinked: Event::new(),
             conflict: Mutex::default(),
@@ -255,6 +262,18 @@ impl Shell {
         hand_over(&self.hub, batch)
     }
 
+    /// Refused packets are nobody's business but an outsider's, except where a clock is wrong.
+    fn refused(&self, from: SocketAddr, why: &Refused, now: Now) {
+        let mut last = self.clock_warning.lock();
+        let is_due = last.is_none_or(|last| now.instant.saturating_duration_since(last) > CLOCK_WARNING);
+        if matches!(why, Refused::Stale) && is_due {
+            *last = Some(now.instant);
+            log::warn!(from:% = from; "a server was not let in: its clock and this one differ by more than a minute");
+        } else {
+            log::debug!(from:% = from, why:% = why; "a packet was refused");
+        }
+    }
+
     /// Does one thing that the node has decided, with the node held: in the order of its decisions.
     fn perform(self: &Arc<Self>, effect: Effect, now: Now, batch: &mut Batch) {
         let (hub, peers) = (&self.hub, &self.hub.servers.peers);
@@ -277,9 +296,9 @@ impl Shell {
                 let Some(peer) = self.link(link) else { return };
                 log::info!(server = &*peer.name, addr:% = peer.member.peer_addr; "linked");
                 peers.joined(hub, &peer, batch);
-                if let Some(since) = self.parted.lock().remove(&peer.member.id) {
-                    let away = now.instant.saturating_duration_since(since);
-                    peers.tell_gap(hub, &peer.name, away, batch);
+                if self.parted.lock().remove(&peer.member.id).is_some() {
+                    let why = format!("the link to {} was lost, and is back", peer.name);
+                    peers.tell_gap(hub, &peer.name, &why, batch);
                 }
             }
             Effect::Close { link, why } => {
@@ -290,7 +309,7 @@ impl Shell {
             Effect::Parted { peer: id } => {
                 let Some(peer) = peers.of(id) else { return };
                 log::info!(server = &*peer.name; "the link is lost");
-                self.parted.lock().insert(id, now.instant);
+                self.note_parted(id, now.instant);
                 peers.parted(hub, &peer, batch);
             }
             Effect::Up(member) => {
@@ -299,13 +318,14 @@ impl Shell {
                 hub.announce_of(Some(name), &SysEvent::ServerJoined { name, origin: &origin }, batch);
             }
             Effect::Down { member, left } => {
-                self.parted.lock().remove(&member.id);
                 let (name, origin) = (member.name.as_str(), member.origin());
                 let (event, reason) = if left {
                     log::info!(server = name; "a server left");
+                    self.parted.lock().remove(&member.id);
                     (SysEvent::ServerLeft { name, origin: &origin }, "server-left")
                 } else {
                     log::warn!(server = name; "a server is down");
+                    peers.tell_gap(hub, name, &format!("{name} is down"), batch);
                     (SysEvent::ServerDown { name, origin: &origin }, "server-lost")
                 };
                 peers.server_gone(hub, member.id, name, reason, batch);
@@ -320,6 +340,16 @@ impl Shell {
                 }
             }
         }
+    }
+
+    fn note_parted(&self, id: Uuid, when: Instant) {
+        let mut parted = self.parted.lock();
+        if parted.len() >= MAX_PARTED {
+            if let Some(oldest) = parted.iter().min_by_key(|(_, when)| **when).map(|(id, _)| *id) {
+                parted.remove(&oldest);
+            }
+        }
+        parted.insert(id, when);
     }
 
     fn link(&self, link: u64) -> Option<Arc<Peer>> {
@@ -392,7 +422,7 @@ fn take(shell: &Arc<Shell>, packet: &[u8], received: io::Result<(usize, SocketAd
             let packet = &packet[..length];
             shell.with_node(|node, now| {
                 if let Err(why) = node.receive(now, from, packet) {
-                    log::debug!(from:% = from, why:% = why; "a packet was refused");
+                    shell.refused(from, &why, now);
                 }
             });
         }
