@@ -3,6 +3,7 @@
 //! files and tasks are shells around it.
 
 pub mod discovery;
+pub mod lan;
 pub mod member;
 pub mod peer_port;
 mod server_manager;
