@@ -1,5 +1,6 @@
 //! Several servers on one machine with nothing configured: their names, ports and data folders, how
 //! they are found, and what a crash leaves.
+#![allow(clippy::unwrap_used)]
 
 use hubbub_tests::{binaries, hub, program, wait, Cluster, Encoding, Program};
 use serde_json::Value;
