@@ -62,7 +62,7 @@ async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()>
     let peer_addr = peer_port.addr;
     let shell = take_part(&hub, &config, peer_port, now)
         .with_context(|| format!("cannot serve other servers on {peer_addr}"))?;
-    joining::start(&shell, run_dir, &config.cluster.join);
+    joining::start(&shell, run_dir, &config.cluster).context("cannot look for servers by multicast")?;
 
     let mut conflict = None;
     let within = {

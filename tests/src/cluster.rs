@@ -70,7 +70,7 @@ impl Cluster {
         for hub in &self.hubs {
             let mut client = hub.client(Encoding::Json);
             wait::until("all servers to be known", || {
-                (alive(&client.ask("servers").json()) == self.hubs.len()).then_some(())
+                (alive(client.ask("servers").json()) == self.hubs.len()).then_some(())
             });
         }
     }

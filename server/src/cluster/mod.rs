@@ -9,6 +9,7 @@ pub mod discovery;
 pub mod frame;
 pub mod handshake;
 pub mod joining;
+pub mod lan;
 pub mod link;
 pub mod member;
 pub mod membership;

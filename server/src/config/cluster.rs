@@ -317,9 +317,7 @@ mod tests {
         for text in ["0.0.0.0", "[::]:1", "224.0.0.1:1"] {
             assert!(join(text).unwrap_err().contains("nobody's own"), "{text}");
         }
-        assert!(join(&"a,".repeat(65).trim_end_matches(',').to_owned())
-            .unwrap_err()
-            .contains("64 are the most"));
+        assert!(join("a,".repeat(65).trim_end_matches(',')).unwrap_err().contains("64 are the most"));
         let far = |text: &str| join(text).unwrap()[0].is_beyond();
         assert!(!far("localhost") && !far("127.0.0.1:1") && !far("[::1]") && !far("[::ffff:127.0.0.1]"));
         assert!(far("beta") && far("192.0.2.7"));

@@ -383,8 +383,10 @@ impl Rows<'_> {
     }
 
     fn client_row(&mut self, info: &ClientInfo) {
-        let mut line =
-            format!("{} {}:{} {} {:.1}s", info.name, info.ip, info.port, info.encoding, info.duration_s);
+        let mut line = format!(
+            "{}@{} {}:{} {} {:.1}s",
+            info.name, info.server, info.ip, info.port, info.encoding, info.duration_s
+        );
         if !info.channels.is_empty() {
             let _ = write!(line, " channels={}", info.channels.join(","));
         }

@@ -56,11 +56,16 @@ pub struct Globals {
     /// Time limit, such as 500ms, 5s or 2m [default: 5s to connect and 5s for each answer]
     #[arg(long, short = 't', global = true, value_name = "DURATION", value_parser = some_time)]
     pub timeout: Option<Duration>,
-    /// The server's data folder, where operator.token lies [default: $XDG_DATA_HOME/hubbub, or
-    /// ~/.local/share/hubbub]
+    /// The server's data folder, where operator.token lies [default: as the server's file in the run
+    /// folder tells it, else $XDG_DATA_HOME/hubbub or ~/.local/share/hubbub]
     #[arg(long, env = "HUBBUB_DATA_DIR", global = true, value_name = "PATH", hide_short_help = true)]
     #[arg(hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
+    /// The folder where the servers of this machine tell of themselves [default:
+    /// $XDG_RUNTIME_DIR/hubbub, or hubbub-run-UID in the folder for passing files]
+    #[arg(long, env = "HUBBUB_RUN_DIR", global = true, value_name = "PATH", hide_short_help = true)]
+    #[arg(hide_env_values = true)]
+    pub run_dir: Option<PathBuf>,
     /// The operator token itself, for hubs on other machines
     #[arg(long, env = "HUBBUB_TOKEN", global = true, value_name = "TOKEN", hide_short_help = true)]
     #[arg(hide_env_values = true)]

@@ -3,6 +3,7 @@
 use crate::cli::Globals;
 use crate::exit::Failure;
 use crate::output::{Form, Output};
+use crate::running;
 use hubbub_client::{Client, Error, Options};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
@@ -95,17 +96,24 @@ impl Globals {
     /// Makes the connection an operator's, with the token that was given or that lies in the data
     /// folder of this machine's server.
     pub async fn become_operator(&self, client: &Client) -> Result<(), Failure> {
-        let token = self.operator_token()?;
+        let token = self.operator_token(client)?;
         let _: Box<RawValue> = client.command("operator", json!({ "token": token })).await?;
         Ok(())
     }
 
-    /// The operator token.
-    pub fn operator_token(&self) -> Result<String, Failure> {
+    /// The operator token of the server that this client is connected to: the given one, or that in the
+    /// given data folder, or in the one that the server's file in the run folder tells, or in the default
+    /// one.
+    pub fn operator_token(&self, client: &Client) -> Result<String, Failure> {
         if let Some(token) = &self.token {
             return Ok(token.clone());
         }
-        let folder = self.data_dir.clone().or_else(|| data_folder(|key| std::env::var_os(key)));
+        let told = || {
+            let run_folder = self.run_dir.clone().unwrap_or_else(running::run_folder);
+            running::data_folder_of(&run_folder, &client.server().origin)
+        };
+        let folder = self.data_dir.clone().or_else(told);
+        let folder = folder.or_else(|| data_folder(|key| std::env::var_os(key)));
         let Some(folder) = folder else {
             let message =
                 "this needs the operator token: name it with --token, or its folder with --data-dir";

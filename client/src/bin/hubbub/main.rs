@@ -15,6 +15,7 @@ mod message;
 mod output;
 mod ping;
 mod publish;
+mod running;
 mod serve;
 mod show;
 mod style;

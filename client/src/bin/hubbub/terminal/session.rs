@@ -247,7 +247,7 @@ impl Session {
         let (form, silent) = (self.form, self.quiet && ask.op == Op::Publish);
         let helps = self.marked == Marked::BySlash;
         // Whoever has the token at hand need not say it; for others the hub's refusal is the answer.
-        let token = ask.operator.then(|| globals.operator_token().ok()).flatten();
+        let token = ask.operator.then(|| globals.operator_token(&self.client).ok()).flatten();
         attempt(async move {
             let mut outcome = Outcome::default();
             if let Some(token) = token {

@@ -27,6 +27,7 @@ impl Talker {
             json: false,
             timeout: None,
             data_dir: None,
+            run_dir: None,
             token: None,
         };
         let client = globals.connect(Lost::Reconnect).await.unwrap();
