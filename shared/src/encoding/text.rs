@@ -383,10 +383,8 @@ impl Rows<'_> {
     }
 
     fn client_row(&mut self, info: &ClientInfo) {
-        let mut line = format!(
-            "{}@{} {}:{} {} {:.1}s",
-            info.name, info.server, info.ip, info.port, info.encoding, info.duration_s
-        );
+        let ClientInfo { name, ip, port, encoding, duration_s, server, .. } = info;
+        let mut line = format!("{name} {ip}:{port} {encoding} {duration_s:.1}s server={server}");
         if !info.channels.is_empty() {
             let _ = write!(line, " channels={}", info.channels.join(","));
         }
