@@ -21,6 +21,6 @@ pub mod outbox;
 mod rt;
 pub mod server;
 pub mod services;
-mod session;
+pub mod session;
 mod start;
 mod writer;

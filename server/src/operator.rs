@@ -18,12 +18,17 @@ impl Token {
     /// Makes a new token and replaces the file of the last run by it, readable by this user alone.
     /// The data folder is made where it is missing.
     pub fn create(data_dir: &Path) -> io::Result<Token> {
+        let token = Token::untold()?;
+        files::create_private_dir(data_dir)?;
+        files::write_whole(&data_dir.join(FILE), format!("{}\n", token.0).as_bytes(), 0o600)?;
+        Ok(token)
+    }
+
+    /// A token that is written nowhere, for a hub without operators (simulations).
+    pub fn untold() -> io::Result<Token> {
         let mut random = [0u8; BYTES];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        files::create_private_dir(data_dir)?;
-        files::write_whole(&data_dir.join(FILE), format!("{token}\n").as_bytes(), 0o600)?;
-        Ok(Token(token))
+        Ok(Token(random.iter().map(|byte| format!("{byte:02x}")).collect()))
     }
 
     /// Whether a text is the token, in a time that does not depend on where they differ. Spaces and

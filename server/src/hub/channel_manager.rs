@@ -200,11 +200,12 @@ impl ChannelManager {
         self.find(pattern.as_str()).map(|channel| channel.share()).unwrap_or_default()
     }
 
-    /// Everything that anybody may be subscribed to here.
+    /// Everything that anybody may be subscribed to here, and that other servers are to know.
     pub fn patterns(&self) -> Vec<Pattern> {
         let channels = self.by_name.iter().filter(|c| !c.share().is_empty());
         let mut patterns: Vec<_> = channels.filter_map(|c| Pattern::parse(&c.name).ok()).collect();
         patterns.extend(self.matcher.all());
+        patterns.retain(|pattern| !is_servers_own(pattern.as_str()));
         patterns
     }
 

@@ -101,6 +101,11 @@ impl Network {
         }
     }
 
+    /// Whether no packet passes from one to the other.
+    pub fn is_cut(&self, from: SocketAddr, to: SocketAddr) -> bool {
+        self.cut.contains(&(from, to))
+    }
+
     /// Undoes all cuts.
     pub fn heal(&mut self) {
         self.cut.clear();
