@@ -8,7 +8,7 @@ use super::member::{Load, Member};
 use super::membership::{self, Settings};
 use super::node::{Effect, Node};
 use super::peer::Peer;
-use super::sealed::KeyRing;
+use super::sealed::{KeyRing, Refused};
 use super::server_manager::Seen;
 use super::settlement::Failure;
 use crate::block::{Block, Encoded};
@@ -42,6 +42,10 @@ const MAX_HANDSHAKES: usize = 256;
 /// waits for at most after it has come back.
 const MAX_SEEK: Duration = Duration::from_secs(10);
 const FIRST_SEEK: Duration = Duration::from_millis(250);
+/// Looks at an address to join before the log says that nobody answers: about four seconds.
+const SEEKS_BEFORE_WARNING: u32 = 4;
+/// Between two warnings of packets that cannot be opened, whoever sends them: they must not fill the log.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// How this server takes part in a cluster.
 pub struct Setup {
@@ -118,8 +122,16 @@ impl Shell {
     pub fn seek(self: &Arc<Self>, host_and_port: String) {
         let shell = self.clone();
         rt::spawn(async move {
-            let mut pause = FIRST_SEEK;
+            let (mut pause, mut looked) = (FIRST_SEEK, 0_u32);
             loop {
+                looked = looked.saturating_add(1);
+                if looked == SEEKS_BEFORE_WARNING + 1 && shell.is_alone() {
+                    log::warn!(
+                        join = host_and_port.as_str(), cluster = shell.cluster.as_str();
+                        "no server of this cluster has answered there yet: does one run, with the same --cluster \
+                         and the same secret? This one looks on"
+                    );
+                }
                 match rt::resolve(host_and_port.clone()).await {
                     Ok(addrs) => addrs.into_iter().for_each(|addr| shell.look_at(addr)),
                     Err(e) => log::warn!(join = host_and_port.as_str(), error:% = e; "cannot resolve"),
@@ -133,6 +145,15 @@ impl Shell {
     /// There may be a server at this address.
     pub fn look_at(self: &Arc<Self>, addr: SocketAddr) {
         self.with_node(|node, now| node.seek(now, addr));
+    }
+
+    fn is_alone(&self) -> bool {
+        let node = self.node.lock();
+        let is_there = |known: membership::Known<'_>| {
+            matches!(known.state, membership::State::Alive | membership::State::Suspect)
+        };
+        let is_alone = !node.members().any(is_there);
+        is_alone
     }
 
     /// This server, as the others know it.
@@ -374,25 +395,40 @@ async fn accept(shell: Arc<Shell>, acceptor: Acceptor) {
 
 async fn receive(shell: Arc<Shell>) {
     let mut packet = vec![0; MAX_PACKET + 1];
+    let mut warned = None;
     loop {
         let received = shell.udp.recv_from(&mut packet).await;
-        take(&shell, &packet, received);
+        take(&shell, &packet, received, &mut warned);
         for _ in 0..PACKETS_A_TURN {
             match shell.udp.get_ref().recv_from(&mut packet) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                received => take(&shell, &packet, received),
+                received => take(&shell, &packet, received, &mut warned),
             }
         }
     }
 }
 
-fn take(shell: &Arc<Shell>, packet: &[u8], received: io::Result<(usize, SocketAddr)>) {
+/// Handles one packet. `warned`: when it was said last that one cannot be opened.
+fn take(
+    shell: &Arc<Shell>,
+    packet: &[u8],
+    received: io::Result<(usize, SocketAddr)>,
+    warned: &mut Option<Instant>,
+) {
     match received {
         Ok((length, from)) => {
             let packet = &packet[..length];
             shell.with_node(|node, now| {
-                if let Err(why) = node.receive(now, from, packet) {
-                    log::debug!(from:% = from, why:% = why; "a packet was refused");
+                let Err(why) = node.receive(now, from, packet) else { return };
+                log::debug!(from:% = from, why:% = why; "a packet was refused");
+                let is_due = warned.is_none_or(|at| now.instant.duration_since(at) >= BETWEEN_WARNINGS);
+                if why == Refused::Forged && is_due {
+                    *warned = Some(now.instant);
+                    log::warn!(
+                        from:% = from;
+                        "a packet cannot be opened: its sender has another --cluster name or secret, or is no \
+                         server; further ones are told at level debug for {} s", BETWEEN_WARNINGS.as_secs()
+                    );
                 }
             });
         }
