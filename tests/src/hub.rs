@@ -21,6 +21,7 @@ pub struct Builder {
     descriptors: Option<u32>,
     data_dir: Option<PathBuf>,
     run_dir: Option<PathBuf>,
+    within: Vec<String>,
     dir: tempfile::TempDir,
 }
 
@@ -46,6 +47,7 @@ pub fn builder() -> Builder {
         descriptors: None,
         data_dir: None,
         run_dir: None,
+        within: Vec::new(),
         dir,
     }
 }
@@ -98,6 +100,12 @@ impl Builder {
         self
     }
 
+    /// Starts it by another program, which must become it (`ip netns exec NAME`).
+    pub fn within<S: Into<String>>(mut self, program: impl IntoIterator<Item = S>) -> Self {
+        self.within = program.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// The folder in which everything of this hub lies.
     pub fn dir(&self) -> &Path {
         self.dir.path()
@@ -143,9 +151,14 @@ impl Builder {
 
     /// `hubbubd` without any of the arguments, with its output in files and no option from outside.
     pub fn command(&self) -> Command {
-        let mut command = match self.descriptors {
-            None => Command::new(binaries::hubbubd()),
-            Some(limit) => {
+        let mut command = match (self.descriptors, self.within.as_slice()) {
+            (None, []) => Command::new(binaries::hubbubd()),
+            (None, [program, args @ ..]) => {
+                let mut command = Command::new(program);
+                command.args(args).arg(binaries::hubbubd());
+                command
+            }
+            (Some(limit), _) => {
                 let mut shell = Command::new("sh");
                 let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
                 shell.arg("-c").arg(script).arg(binaries::hubbubd());
@@ -183,6 +196,17 @@ impl Hub {
     /// Where clients connect.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where other servers connect.
+    pub fn peer_addr(&self) -> SocketAddr {
+        let addr = self.ready["peer_addr"].as_str().and_then(|addr| addr.parse().ok());
+        addr.unwrap_or_else(|| panic!("the ready file names no peer_addr: {}", self.ready))
+    }
+
+    /// What its messages say that they come from.
+    pub fn origin(&self) -> &str {
+        self.ready["origin"].as_str().unwrap_or_else(|| panic!("no origin: {}", self.ready))
     }
 
     /// What the ready file says.

@@ -330,5 +330,5 @@ fn the_token_of_the_connected_server_is_found() {
         ]);
         Program::start(command).finish().ok();
     }
-    assert!(hub::builder().run_dir(cluster.run_dir()).name("beta").try_start().is_err());
+    assert!(hub::builder().run_dir(&cluster.run_dir()).name("beta").try_start().is_err());
 }

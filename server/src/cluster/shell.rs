@@ -36,8 +36,6 @@ const BEAT: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_secs(5);
 /// A beat that comes so late says that this process was stopped for a while: nobody else was silent.
 const PAUSED: Duration = Duration::from_millis(2_500);
-/// How often a wrong clock is told of. A guess at what an operator wants to read.
-const CLOCK_WARNING: Duration = Duration::from_secs(60);
 /// Connections that may be proving themselves at once. A guess: more than a cluster has servers.
 const MAX_HANDSHAKES: usize = 256;
 /// Servers of which it is remembered that their links were lost; most of them never come back, since a
@@ -47,6 +45,10 @@ const MAX_PARTED: usize = 256;
 /// waits for at most after it has come back.
 const MAX_SEEK: Duration = Duration::from_secs(10);
 const FIRST_SEEK: Duration = Duration::from_millis(250);
+/// Looks at an address to join before the log says that nobody answers: about four seconds.
+const SEEKS_BEFORE_WARNING: u32 = 4;
+/// Between two warnings of packets that cannot be opened, whoever sends them: they must not fill the log.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// How this server takes part in a cluster.
 pub struct Setup {
@@ -80,7 +82,7 @@ pub struct Shell {
     /// When links were lost that may come back.
     parted: Mutex<HashMap<Uuid, Instant>>,
     leaving: AtomicBool,
-    clock_warning: Mutex<Option<Instant>>,
+    warned: Mutex<Option<Instant>>,
     /// Told when the node may want to be called earlier.
     sooner: Event,
     /// Told when a link has ended.
@@ -107,7 +109,7 @@ impl Shell {
             handshakes: AtomicUsize::new(0),
             parted: Mutex::default(),
             leaving: AtomicBool::new(false),
-            clock_warning: Mutex::default(),
+            warned: Mutex::default(),
             sooner: Event::new(),
             unlinked: Event::new(),
             conflict: Mutex::default(),
@@ -125,8 +127,16 @@ impl Shell {
     pub fn seek(self: &Arc<Self>, host_and_port: String) {
         let shell = self.clone();
         rt::spawn(async move {
-            let mut pause = FIRST_SEEK;
+            let (mut pause, mut looked) = (FIRST_SEEK, 0_u32);
             loop {
+                looked = looked.saturating_add(1);
+                if looked == SEEKS_BEFORE_WARNING + 1 && shell.is_alone() {
+                    log::warn!(
+                        join = host_and_port.as_str(), cluster = shell.cluster.as_str();
+                        "no server of this cluster has answered there yet: does one run, with the same --cluster \
+                         and the same secret? This one looks on"
+                    );
+                }
                 match rt::resolve(host_and_port.clone()).await {
                     Ok(addrs) => addrs.into_iter().for_each(|addr| shell.look_at(addr)),
                     Err(e) => log::warn!(join = host_and_port.as_str(), error:% = e; "cannot resolve"),
@@ -140,6 +150,15 @@ impl Shell {
     /// There may be a server at this address.
     pub fn look_at(self: &Arc<Self>, addr: SocketAddr) {
         self.with_node(|node, now| node.seek(now, addr));
+    }
+
+    fn is_alone(&self) -> bool {
+        let node = self.node.lock();
+        let is_there = |known: membership::Known<'_>| {
+            matches!(known.state, membership::State::Alive | membership::State::Suspect)
+        };
+        let is_alone = !node.members().any(is_there);
+        is_alone
     }
 
     /// This server, as the others know it.
@@ -262,13 +281,20 @@ impl Shell {
         hand_over(&self.hub, batch)
     }
 
-    /// Refused packets are nobody's business but an outsider's, except where a clock is wrong.
+    /// Refused packets are an outsider's business, except where a server may have been set up wrongly.
     fn refused(&self, from: SocketAddr, why: &Refused, now: Now) {
-        let mut last = self.clock_warning.lock();
-        let is_due = last.is_none_or(|last| now.instant.saturating_duration_since(last) > CLOCK_WARNING);
-        if matches!(why, Refused::Stale) && is_due {
-            *last = Some(now.instant);
-            log::warn!(from:% = from; "a server was not let in: its clock and this one differ by more than a minute");
+        let told = match why {
+            Refused::Stale => "a server was not let in: its clock and this one differ by more than a minute",
+            Refused::Forged => {
+                "a packet cannot be opened: its sender has another --cluster name or secret, or is no server"
+            }
+            _ => return log::debug!(from:% = from, why:% = why; "a packet was refused"),
+        };
+        let mut warned = self.warned.lock();
+        if warned.is_none_or(|last| now.instant.saturating_duration_since(last) >= BETWEEN_WARNINGS) {
+            *warned = Some(now.instant);
+            let further = BETWEEN_WARNINGS.as_secs();
+            log::warn!(from:% = from; "{told}; further ones are told at level debug for {further} s");
         } else {
             log::debug!(from:% = from, why:% = why; "a packet was refused");
         }

@@ -1,0 +1,49 @@
+//! Several real servers that behave as one hub: how they find each other, what clients see of it, and
+//! what is left of it when servers die, hang, restart, or cannot reach each other.
+
+#![allow(clippy::unwrap_used)] // a test that unwraps what is not there fails, as it should
+
+mod asking;
+mod discovery;
+mod messages;
+mod requests;
+mod secrets;
+
+use hubbub_tests::{wait, Client, Cluster, Encoding, Hub};
+use std::time::Duration;
+
+/// Waits until a hub has written this to its log.
+fn wait_logged(hub: &Hub, part: &str) {
+    let found = wait::within(wait::PATIENCE, || hub.log().contains(part).then_some(()));
+    assert!(found.is_some(), "{part:?} was not logged:\n{}", hub.log());
+}
+
+/// Waits until every server knows a client, given as `name@server`.
+fn wait_known(cluster: &Cluster, name: &str) {
+    for hub in cluster.hubs() {
+        let mut client = hub.client(Encoding::Text);
+        wait::until(&format!("{name} to be known"), || {
+            client.ask(&format!("whois {name}")).lines().last().unwrap().starts_with("ok").then_some(())
+        });
+        let bare = name.split('@').next().unwrap();
+        // The directory knows it too, by which bare names are found.
+        wait::until(&format!("{bare} to be known"), || {
+            let reply = client.ask(&format!("whois {bare}"));
+            (!reply.lines().last().unwrap().starts_with("error no-such")).then_some(())
+        });
+    }
+}
+
+/// The events that a watcher of `$sys` channels was sent so far, as `channel name`.
+fn told(watcher: &mut Client) -> Vec<String> {
+    let shown = |event: hubbub_tests::Event| {
+        let channel = event.get("channel").as_str().unwrap().to_owned();
+        format!("{channel} {}", event.get("data")["name"].as_str().unwrap())
+    };
+    watcher.events_so_far().into_iter().map(shown).collect()
+}
+
+/// Prints how long something took; `cargo test -- --nocapture` shows it.
+fn took(what: &str, time: Duration) {
+    println!("{what}: {time:?}");
+}
