@@ -23,7 +23,7 @@ use anyhow::{bail, ensure, Context, Result};
 use clap::Parser;
 use peers::{Peer, PEERS};
 use report::{Cell, Machine, Report};
-use server::Server;
+use server::Field;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use works::{Work, WORKS};
@@ -169,14 +169,17 @@ fn compare(mut options: Options) -> Result<bool> {
 }
 
 fn measure(work: &Work, peer: &Peer, program: &Path, seconds: f64) -> Cell {
-    let server = match Server::start(peer, program) {
-        Ok(server) => server,
+    if work.across && !peer.clusters {
+        return Cell::NotThere;
+    }
+    let field = match Field::start(peer, program, work.across) {
+        Ok(field) => field,
         Err(error) => return Cell::Failed(format!("{error:#}")),
     };
-    match work.run(&server, peer.dialect, seconds) {
+    match work.run(&field, peer.dialect, seconds) {
         Ok(Some(samples)) => Cell::Measured(samples),
         Ok(None) => Cell::NotThere,
-        Err(error) => Cell::Failed(format!("{error:#}; {}", server.log_tail())),
+        Err(error) => Cell::Failed(format!("{error:#}; {}", field.log_tail())),
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Entry {
 pub struct Median {
     pub value: f64,
     pub cpu_us: Option<f64>,
+    /// Of each of two servers.
+    pub sides_us: Option<[f64; 2]>,
     pub load_busy: f64,
     pub server_busy: f64,
 }
@@ -98,11 +100,17 @@ impl Machine {
 }
 
 impl Entry {
+    /// The processor time of one of two servers.
+    fn side(&self, at: usize) -> Option<f64> {
+        median(self.samples.iter().filter_map(|s| Some(s.sides_us?[at])).collect())
+    }
+
     pub fn median(&self) -> Option<Median> {
         let of = |f: &dyn Fn(&Sample) -> f64| median(self.samples.iter().map(f).collect());
         Some(Median {
             value: of(&|s| s.value)?,
             cpu_us: median(self.samples.iter().filter_map(|s| s.cpu_us).collect()),
+            sides_us: self.side(0).zip(self.side(1)).map(|(a, b)| [a, b]),
             load_busy: of(&|s| s.load_busy)?,
             server_busy: of(&|s| s.server_busy)?,
         })
@@ -169,7 +177,8 @@ impl Report {
         out.push_str(
             "× over 1 is better than the best of nats-server, redis-server and mosquitto, or than a bare relay that only \
              receives and sends.\n* the generator's core was full and the server's was not: the server could do more than \
-             this; compare its CPU.\n",
+             this; compare its CPU.\n\
+             a + b: µs of the publishers' server and of the subscribers', where they are two.\n",
         );
         for line in &m.missing {
             let _ = writeln!(out, "missing: {line}");
@@ -202,7 +211,8 @@ impl Report {
             times(ratios.cpu_to_best_peer),
             times(ratios.cpu_to_kernel),
         );
-        let _ = writeln!(out, "{}", line.trim_end());
+        let sides = median.sides_us.map(|[a, b]| format!("  {a:.3} + {b:.3}")).unwrap_or_default();
+        let _ = writeln!(out, "{}{sides}", line.trim_end());
     }
 
     /// How a server's medians compare, in one row.
@@ -248,6 +258,7 @@ impl Report {
                     "ratios": median.map(|m| self.ratios(row, &m)),
                     "values": samples.iter().map(|s| s.value).collect::<Vec<_>>(),
                     "cpu_us": samples.iter().map(|s| s.cpu_us).collect::<Vec<_>>(),
+                    "sides_us": samples.iter().map(|s| s.sides_us).collect::<Vec<_>>(),
                     "failures": entry.map(|e| e.failures.clone()).unwrap_or_default(),
                 })
             })

@@ -1,7 +1,7 @@
 //! One server under test as a process: found, started on a free port and pinned to the server's core,
 //! measured through /proc, killed at the end. Each run of each row has a fresh one.
 
-use crate::peers::{Peer, Role};
+use crate::peers::{Pair, Peer, Place, Role};
 use anyhow::{bail, ensure, Context, Result};
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use rustix::thread::{sched_getaffinity, sched_setaffinity, CpuSet};
@@ -27,13 +27,71 @@ pub struct Server {
     pub addr: SocketAddr,
 }
 
+/// The servers that a work runs on: one, or two that behave as one, of which publishers have the first
+/// and subscribers the second.
+pub struct Field {
+    servers: Vec<Server>,
+    /// What both have in common. It goes after them.
+    _shared: TempDir,
+}
+
+impl Field {
+    /// Starts fresh ones, which listen when this returns; two need not have met by then.
+    pub fn start(peer: &Peer, program: &Path, is_pair: bool) -> Result<Field> {
+        let shared = fresh_dir()?;
+        let mut servers = Vec::new();
+        if is_pair {
+            let mut other = None;
+            for name in ["alpha", "beta"] {
+                let port = free_port()?;
+                let pair = Pair { shared: shared.path(), name, port, other };
+                servers.push(Server::start(peer, program, Some(pair))?);
+                other = Some(port);
+            }
+        } else {
+            servers.push(Server::start(peer, program, None)?);
+        }
+        Ok(Field { servers, _shared: shared })
+    }
+
+    /// Whether it has two.
+    pub fn is_pair(&self) -> bool {
+        self.servers.len() == 2
+    }
+
+    /// The server of publishers.
+    pub fn first(&self) -> &Server {
+        &self.servers[0]
+    }
+
+    /// The server of subscribers.
+    pub fn last(&self) -> &Server {
+        &self.servers[self.servers.len() - 1]
+    }
+
+    /// Seconds of processor time that each has used, in steps of a clock tick; nothing of a second one
+    /// that there is not.
+    pub fn cpu(&self) -> Result<[f64; 2]> {
+        let mut used = [0.0; 2];
+        for (used, server) in used.iter_mut().zip(&self.servers) {
+            *used = server.cpu()?;
+        }
+        Ok(used)
+    }
+
+    /// The last that they said, for a failure's report.
+    pub fn log_tail(&self) -> String {
+        self.servers.iter().map(Server::log_tail).collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl Server {
     /// Starts a fresh one, which listens when this returns.
-    pub fn start(peer: &Peer, program: &Path) -> Result<Server> {
-        let dir = tempfile::Builder::new().prefix("hubbub-bench-").tempdir()?;
+    fn start(peer: &Peer, program: &Path, pair: Option<Pair<'_>>) -> Result<Server> {
+        let dir = fresh_dir()?;
         let port = free_port()?;
         let mut command = Command::new(program);
-        (peer.configure)(&mut command, dir.path(), port)?;
+        (peer.configure)(&mut command, &Place { dir: dir.path(), port, pair })?;
         let log = File::create(dir.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         // A child has the cores of the thread that starts it.
@@ -59,7 +117,7 @@ impl Server {
     }
 
     /// Seconds of processor time that it has used, in steps of a clock tick.
-    pub fn cpu(&self) -> Result<f64> {
+    fn cpu(&self) -> Result<f64> {
         cpu_seconds(&self.child.id().to_string())
     }
 
@@ -72,7 +130,7 @@ impl Server {
     }
 
     /// The last that it said, for a failure's report.
-    pub fn log_tail(&self) -> String {
+    fn log_tail(&self) -> String {
         let log = std::fs::read(self.dir.path().join("log")).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<_> = log.lines().rev().filter(|l| !l.trim().is_empty()).take(4).collect();
@@ -203,6 +261,10 @@ pub fn raise_file_limit(needed: u64) -> Result<()> {
     ensure!(maximum >= needed, "{needed} open files are needed and {maximum} allowed: raise `ulimit -Hn`");
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     Ok(())
+}
+
+fn fresh_dir() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("hubbub-bench-").tempdir()?)
 }
 
 fn free_port() -> Result<u16> {

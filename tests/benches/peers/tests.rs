@@ -190,7 +190,8 @@ fn report(values: &[(&str, f64, f64)], work: &'static Work) -> Report {
     let machine = Machine::here(1, 1.0, BTreeMap::new(), Vec::new());
     let mut report = Report::new(machine, &[work], &peers);
     for ((_, value, cpu), peer) in values.iter().zip(peers) {
-        let sample = Sample { value: *value, cpu_us: Some(*cpu), load_busy: 1.0, server_busy: 0.5 };
+        let sample =
+            Sample { value: *value, cpu_us: Some(*cpu), sides_us: None, load_busy: 1.0, server_busy: 0.5 };
         report.add(work, peer, Cell::Measured(vec![sample; work.rows.len()]));
     }
     report

@@ -1,11 +1,10 @@
 //! hubbubd in its three encodings. Publishers say nothing that asks for an answer: text ones say
 //! `quiet on`, the others send no `id`.
 
-use super::{line, Calls, Dialect, Peer, Role, SERVICE};
+use super::{line, Calls, Dialect, Peer, Place, Role, SERVICE};
 use crate::count::Framing;
 use memchr::memmem;
 use std::io;
-use std::path::Path;
 use std::process::Command;
 
 pub const TEXT_PEER: Peer = peer("hubbub-text", "hubbubd, text", &Text);
@@ -21,16 +20,28 @@ const fn peer(key: &'static str, title: &'static str, dialect: &'static dyn Dial
         install: "cargo build --release -p hubbub-server",
         version: &["--version"],
         configure,
+        clusters: true,
         dialect,
     }
 }
 
 /// The defaults, except that a text line may hold the largest payload of the table, and that it finds
-/// no other hub of this machine.
-fn configure(command: &mut Command, dir: &Path, port: u16) -> io::Result<()> {
+/// no other hub of this machine but the one that it is to find.
+fn configure(command: &mut Command, place: &Place<'_>) -> io::Result<()> {
+    let Place { dir, port, pair } = place;
     command.args(["--listen", &format!("127.0.0.1:{port}"), "--log-level", "warn", "--max-line", "128KiB"]);
-    command.arg("--data-dir").arg(dir.join("data")).arg("--run-dir").arg(dir.join("run"));
-    command.args(["--peer-listen", "127.0.0.1:0"]);
+    command.arg("--data-dir").arg(dir.join("data"));
+    // Builds that know no other servers know no such options; they are of use for comparison.
+    if std::env::var_os("HUBBUBD_ALONE").is_some() {
+        return Ok(());
+    }
+    let run = pair.as_ref().map_or(*dir, |pair| pair.shared).join("run");
+    command.arg("--run-dir").arg(run);
+    if let Some(pair) = pair {
+        command.args(["--name", pair.name]);
+    }
+    let port = pair.as_ref().map_or(0, |pair| pair.port);
+    command.args(["--peer-listen", &format!("127.0.0.1:{port}")]);
     Ok(())
 }
 

@@ -2,11 +2,10 @@
 //! Its messages have the length of those of the hub's text encoding, and are delivered in the
 //! bytes that published them, so that it has nothing to parse or to write.
 
-use super::{Calls, Dialect, Peer, Role};
+use super::{Calls, Dialect, Peer, Place, Role};
 use crate::count::Framing;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 use std::process::Command;
 
 pub const PEER: Peer = Peer {
@@ -17,6 +16,7 @@ pub const PEER: Peer = Peer {
     install: "part of this benchmark",
     version: &["--version"],
     configure,
+    clusters: false,
     dialect: &Kernel,
 };
 
@@ -26,8 +26,8 @@ pub const BARRIER: &[u8; 8] = b"\0BARRIER";
 /// Bytes before the payload: `[c000000] p000: `.
 const HEADER: usize = 16;
 
-fn configure(command: &mut Command, _dir: &Path, port: u16) -> io::Result<()> {
-    command.args(["--relay-port", &port.to_string()]);
+fn configure(command: &mut Command, place: &Place<'_>) -> io::Result<()> {
+    command.args(["--relay-port", &place.port.to_string()]);
     Ok(())
 }
 

@@ -30,10 +30,34 @@ pub struct Peer {
     pub install: &'static str,
     /// The arguments that print the version.
     pub version: &'static [&'static str],
-    /// Completes the command: the folder is empty and the server's own, the port is free.
-    pub configure: fn(&mut Command, &Path, u16) -> std::io::Result<()>,
+    /// Completes the command.
+    pub configure: fn(&mut Command, &Place<'_>) -> std::io::Result<()>,
+    /// Whether two of its servers can behave as one.
+    pub clusters: bool,
     /// Its protocol.
     pub dialect: &'static dyn Dialect,
+}
+
+/// Where one server is to live.
+pub struct Place<'a> {
+    /// Empty, and its own.
+    pub dir: &'a Path,
+    /// A free port, for clients.
+    pub port: u16,
+    /// Where it is one of two that behave as one.
+    pub pair: Option<Pair<'a>>,
+}
+
+/// What one of two servers knows of the other.
+pub struct Pair<'a> {
+    /// A folder of both.
+    pub shared: &'a Path,
+    /// Its name.
+    pub name: &'a str,
+    /// A free port, for the other server.
+    pub port: u16,
+    /// The other's port for this one, once it runs.
+    pub other: Option<u16>,
 }
 
 /// A server's part in the ratios.

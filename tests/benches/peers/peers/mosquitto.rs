@@ -1,10 +1,9 @@
 //! mosquitto and MQTT 3.1.1 at QoS 0. MQTT 3.1.1 has no requests and replies, so that row says n/a.
 
-use super::{Dialect, Peer, Role};
+use super::{Dialect, Peer, Place, Role};
 use crate::count::Framing;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 use std::process::Command;
 
 pub const PEER: Peer = Peer {
@@ -15,11 +14,12 @@ pub const PEER: Peer = Peer {
     install: "apt install mosquitto",
     version: &["-h"],
     configure,
+    clusters: false,
     dialect: &Mqtt,
 };
 
 /// Nothing is kept on disk and nothing is dropped for a full queue (0: no bound).
-fn configure(command: &mut Command, dir: &Path, port: u16) -> io::Result<()> {
+fn configure(command: &mut Command, &Place { dir, port, .. }: &Place<'_>) -> io::Result<()> {
     let config = dir.join("mosquitto.conf");
     let text = format!(
         "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n\

@@ -1,9 +1,8 @@
 //! nats-server and NATS's text protocol.
 
-use super::{line, number, Calls, Dialect, Peer, Role, SERVICE};
+use super::{line, number, Calls, Dialect, Peer, Place, Role, SERVICE};
 use crate::count::Framing;
 use std::io;
-use std::path::Path;
 use std::process::Command;
 
 pub const PEER: Peer = Peer {
@@ -14,17 +13,25 @@ pub const PEER: Peer = Peer {
     install: "apt install nats-server",
     version: &["--version"],
     configure,
+    clusters: true,
     dialect: &Nats,
 };
 
 /// No client may be cut for being behind: the generator bounds what is in flight.
-fn configure(command: &mut Command, dir: &Path, port: u16) -> io::Result<()> {
+fn configure(command: &mut Command, place: &Place<'_>) -> io::Result<()> {
+    let Place { dir, port, pair } = place;
     let config = dir.join("nats.conf");
     let text = format!(
         "listen: 127.0.0.1:{port}\nmax_pending: 1GB\nwrite_deadline: \"60s\"\nmax_connections: 100000\n"
     );
     std::fs::write(&config, text)?;
     command.arg("-c").arg(config);
+    if let Some(pair) = pair {
+        command.args(["-cluster", &format!("nats://127.0.0.1:{}", pair.port), "-cluster_name", "bench"]);
+        if let Some(other) = pair.other {
+            command.args(["-routes", &format!("nats://127.0.0.1:{other}")]);
+        }
+    }
     Ok(())
 }
 

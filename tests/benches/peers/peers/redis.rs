@@ -1,11 +1,10 @@
 //! redis-server and RESP2. Its pub/sub has no requests and replies: a list that is pushed and popped
 //! would be other work, so that row says n/a.
 
-use super::{line, number, Dialect, Peer, Role};
+use super::{line, number, Dialect, Peer, Place, Role};
 use crate::count::Framing;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
 use std::process::Command;
 
 pub const PEER: Peer = Peer {
@@ -16,11 +15,12 @@ pub const PEER: Peer = Peer {
     install: "apt install redis-server",
     version: &["--version"],
     configure,
+    clusters: false,
     dialect: &Redis,
 };
 
 /// Nothing is kept on disk, no subscriber is cut, and a storm of connections fits the backlog.
-fn configure(command: &mut Command, dir: &Path, port: u16) -> io::Result<()> {
+fn configure(command: &mut Command, &Place { dir, port, .. }: &Place<'_>) -> io::Result<()> {
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "no"]);
     command.args(["--maxclients", "12000", "--tcp-backlog", "4096"]);
     command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]).arg("--dir").arg(dir);

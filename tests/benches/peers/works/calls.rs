@@ -12,14 +12,15 @@ const CALLER: usize = 1;
 
 impl Bench<'_> {
     pub fn calls(mut self, calls: &dyn Calls, open: u64) -> Result<Sample> {
-        self.connect(1, 1, publisher, |_, out| calls.serve(out))?;
-        self.connect(1, 1, |_| publisher(1), |_, out| calls.prepare(out))?;
+        self.connect(self.there(), 1, 1, publisher, |_, out| calls.serve(out))?;
+        self.connect(self.here(), 1, 1, |_| publisher(1), |_, out| calls.prepare(out))?;
+        self.meet(true)?;
         let mut counts = (0, 0);
         self.call(calls, open, &mut counts, Duration::from_secs_f64(self.seconds / 5.0))?;
         let before = counts.1;
-        let span = Span::start(self.server)?;
+        let span = Span::start(self.field)?;
         self.call(calls, open, &mut counts, Duration::from_secs_f64(self.seconds))?;
-        let (wall, sample) = span.end(self.server, counts.1 - before)?;
+        let (wall, sample) = span.end(self.field, counts.1 - before)?;
         Ok(Sample { value: (counts.1 - before) as f64 / wall, ..sample })
     }
 

@@ -90,10 +90,10 @@ impl Bench<'_> {
         let seconds = self.seconds * CHURN_SECONDS;
         let clients = (seconds * f64::from(per_second)) as usize;
         let mut arrivals = Arrivals::new(self.net.conns.len(), clients, Duration::from_secs(1) / per_second);
-        let span = Span::start(self.server)?;
+        let span = Span::start(self.field)?;
         let count = (seconds / EVERY.as_secs_f64()) as u64;
         let mut messages = self.paced(count, first, Some(&mut arrivals))?;
-        let (_, sample) = span.end(self.server, clients as u64)?;
+        let (_, sample) = span.end(self.field, clients as u64)?;
         let told = arrivals.told.iter().enumerate();
         let waits = told.map(|(n, told)| told.map_or(f64::MAX, |at| (at - arrivals.due(n)).as_secs_f64()));
         let mut waits: Vec<f64> = waits.map(|seconds| seconds * 1e6).collect();

@@ -17,22 +17,22 @@ const MESSAGES: u64 = 20;
 impl Bench<'_> {
     pub fn crowd(mut self, clients: usize) -> Result<Vec<Sample>> {
         let dialect = self.dialect;
-        self.connect(1, 1, publisher, |_, _| {})?;
-        let empty = self.server.resident()?;
-        let span = Span::start(self.server)?;
+        self.connect(self.here(), 1, 1, publisher, |_, _| {})?;
+        let empty = self.field.first().resident()?;
+        let span = Span::start(self.field)?;
         let listen = [channel(0)];
-        self.connect(clients, AT_ONCE, subscriber, |_, out| dialect.subscribe(&listen, out))?;
-        let (wall, connect) = span.end(self.server, clients as u64)?;
+        self.connect(self.there(), clients, AT_ONCE, subscriber, |_, out| dialect.subscribe(&listen, out))?;
+        let (wall, connect) = span.end(self.field, clients as u64)?;
         let connect = Sample { value: wall * 1e3, ..connect };
-        let held = self.server.resident()?.saturating_sub(empty) as f64 / 1024.0;
+        let held = self.field.first().resident()?.saturating_sub(empty) as f64 / 1024.0;
         let memory = Sample { value: held / clients as f64, cpu_us: None, ..connect };
 
-        let span = Span::start(self.server)?;
+        let span = Span::start(self.field)?;
         let mut millis = Vec::new();
         for n in 0..MESSAGES {
             millis.push(self.reach(clients, n)?);
         }
-        let (_, reach) = span.end(self.server, MESSAGES * clients as u64)?;
+        let (_, reach) = span.end(self.field, MESSAGES * clients as u64)?;
         millis.sort_unstable_by(f64::total_cmp);
         let reach = Sample { value: millis[millis.len() / 2], ..reach };
         Ok(vec![connect, memory, reach])

@@ -21,16 +21,17 @@ impl Bench<'_> {
         let first = self.warm_up(dialect)?;
         // Longer than the other works: a percentile needs many messages.
         let count = (self.seconds * 2.5 / EVERY.as_secs_f64()) as u64;
-        let span = Span::start(self.server)?;
+        let span = Span::start(self.field)?;
         let mut micros = self.paced(count, first, None)?;
-        let (_, sample) = span.end(self.server, count)?;
+        let (_, sample) = span.end(self.field, count)?;
         Ok(PERCENTILES.map(|p| Sample { value: percentile(&mut micros, p), ..sample }).to_vec())
     }
 
     /// Connects a publisher and a subscriber, and sends the first messages; how many those were.
     pub fn warm_up(&mut self, dialect: &dyn Dialect) -> Result<u64> {
-        self.connect(1, 1, publisher, |_, _| {})?;
-        self.connect(1, 1, subscriber, |_, out| dialect.subscribe(&[channel(0)], out))?;
+        self.connect(self.here(), 1, 1, publisher, |_, _| {})?;
+        self.connect(self.there(), 1, 1, subscriber, |_, out| dialect.subscribe(&[channel(0)], out))?;
+        self.meet(false)?;
         let count = (self.seconds * 200.0) as u64;
         self.paced(count, 0, None)?;
         Ok(count)
@@ -49,7 +50,7 @@ impl Bench<'_> {
         while (micros.len() as u64) < count || arrivals.as_ref().is_some_and(|a| a.missing() > 0) {
             let now = Instant::now();
             if let Some(arrivals) = &mut arrivals {
-                arrivals.come_and_go(&mut self.net, self.server.addr, dialect, now)?;
+                arrivals.come_and_go(&mut self.net, self.field.first().addr, dialect, now)?;
             }
             if sent < count && now >= due(sent) {
                 let stamp = payload.first_chunk_mut().expect("a payload starts with its stamp");

@@ -1,6 +1,7 @@
 //! The work that every server is given: the table of rows, and what the works share. A work runs
 //! once against one fresh server and yields one sample for each of its rows.
 
+mod across;
 mod calls;
 mod churn;
 mod crowd;
@@ -9,8 +10,9 @@ mod stream;
 
 use crate::net::{Conn, Net, READ_BYTES};
 use crate::peers::Dialect;
-use crate::server::{cpu_seconds, Server};
+use crate::server::{cpu_seconds, Field};
 use anyhow::Result;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// One piece of work, and the rows of the table that it fills.
@@ -21,6 +23,8 @@ pub struct Work {
     pub rows: &'static [Row],
     /// Left out by `--quick`.
     pub slow: bool,
+    /// Publishers and callers are on one server, subscribers and services on another.
+    pub across: bool,
 }
 
 /// One row of the table.
@@ -82,8 +86,10 @@ pub struct Stream {
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     pub value: f64,
-    /// The server's processor time, microseconds for each unit.
+    /// The servers' processor time, microseconds for each unit.
     pub cpu_us: Option<f64>,
+    /// That of each of two.
+    pub sides_us: Option<[f64; 2]>,
     /// Share of its core that the generator used, and the server of its own.
     pub load_busy: f64,
     pub server_busy: f64,
@@ -100,7 +106,7 @@ const fn stream(
     payload: usize,
 ) -> Work {
     let stream = Stream { publishers, channels, subscribers, payload, wildcards: 0 };
-    Work { key, kind: Kind::Stream(stream), rows, slow: false }
+    Work { key, kind: Kind::Stream(stream), rows, slow: false, across: false }
 }
 
 const fn beside_wildcards(work: Work, wildcards: usize) -> Work {
@@ -108,6 +114,11 @@ const fn beside_wildcards(work: Work, wildcards: usize) -> Work {
         Kind::Stream(stream) => Work { kind: Kind::Stream(Stream { wildcards, ..stream }), ..work },
         _ => work,
     }
+}
+
+/// The same over two servers.
+const fn across(work: Work) -> Work {
+    Work { across: true, ..work }
 }
 
 const fn slow(work: Work) -> Work {
@@ -133,6 +144,7 @@ pub const WORKS: &[Work] = &[
         kind: Kind::Calls { open: 100 },
         rows: rows!["request" "request/reply, 100 open" Rate "request"],
         slow: false,
+        across: false,
     },
     stream("one-16", rows!["one-16" "1 → 1, 16 B" Rate "message"], 1, 1, 1, 16),
     stream("one-4k", rows!["one-4k" "1 → 1, 4 KiB" Rate "message"], 1, 1, 1, 4 << 10),
@@ -156,6 +168,7 @@ pub const WORKS: &[Work] = &[
             "latency-p999" "latency at 2,000/s, p99.9" Micros "message"
         ],
         slow: false,
+        across: false,
     },
     Work {
         key: "crowd",
@@ -166,6 +179,7 @@ pub const WORKS: &[Work] = &[
             "crowd-reach" "one message reaches 10,000" Millis "delivery"
         ],
         slow: false,
+        across: false,
     },
     Work {
         key: "churn",
@@ -176,7 +190,45 @@ pub const WORKS: &[Work] = &[
             "churn-latency-p99" "latency of the messages beside them, p99" Micros ""
         ],
         slow: false,
+        across: false,
     },
+    across(stream("cross-1", rows!["cross-1" "1 → 1 across two servers" Rate "message"], 1, 1, 1, PAYLOAD)),
+    across(stream("cross-10", rows!["cross-10" "1 → 10 across" Rate "message"], 1, 1, 10, PAYLOAD)),
+    across(stream("cross-100", rows!["cross-100" "1 → 100 across" Rate "message"], 1, 1, 100, PAYLOAD)),
+    across(stream(
+        "cross-many",
+        rows!["cross-many" "10 publishers → 100 channels across" Rate "message"],
+        10,
+        100,
+        100,
+        PAYLOAD,
+    )),
+    across(stream(
+        "cross-nobody",
+        rows!["cross-nobody" "to nobody, beside a server" Rate "message"],
+        1,
+        1,
+        0,
+        PAYLOAD,
+    )),
+    across(Work {
+        key: "cross-request",
+        kind: Kind::Calls { open: 100 },
+        rows: rows!["cross-request" "request/reply across, 100 open" Rate "request"],
+        slow: false,
+        across: false,
+    }),
+    across(Work {
+        key: "cross-latency",
+        kind: Kind::Latency,
+        rows: rows![
+            "cross-latency-p50" "latency across at 2,000/s, p50" Micros "message",
+            "cross-latency-p99" "latency across at 2,000/s, p99" Micros "message",
+            "cross-latency-p999" "latency across at 2,000/s, p99.9" Micros "message"
+        ],
+        slow: false,
+        across: false,
+    }),
     slow(stream("fan-10000", rows!["fan-10000" "fan-out 1 → 10,000" Rate "delivery"], 1, 1, 10_000, PAYLOAD)),
     stream("chan-10", rows!["chan-10" "1 → 10 channels" Rate "message"], 1, 10, 10, PAYLOAD),
     stream("chan-1e3", rows!["chan-1e3" "1 → 1,000 channels" Rate "message"], 1, 1_000, 10, PAYLOAD),
@@ -231,9 +283,9 @@ impl Work {
 
     /// Runs it against a fresh server; a sample for each row, or `None` where the protocol has no
     /// such thing.
-    pub fn run(&self, server: &Server, dialect: &dyn Dialect, seconds: f64) -> Result<Option<Vec<Sample>>> {
+    pub fn run(&self, field: &Field, dialect: &dyn Dialect, seconds: f64) -> Result<Option<Vec<Sample>>> {
         let net = Net::new()?;
-        let bench = Bench { server, dialect, seconds, net, buffer: vec![0; READ_BYTES] };
+        let bench = Bench { field, dialect, seconds, net, buffer: vec![0; READ_BYTES] };
         match self.kind {
             Kind::Stream(stream) => bench.stream(&stream).map(|sample| Some(vec![sample])),
             Kind::Calls { open } => match dialect.calls() {
@@ -249,7 +301,7 @@ impl Work {
 
 /// One run of one work against one server.
 struct Bench<'a> {
-    server: &'a Server,
+    field: &'a Field,
     dialect: &'a dyn Dialect,
     seconds: f64,
     net: Net,
@@ -257,16 +309,27 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Where publishers and callers connect.
+    fn here(&self) -> SocketAddr {
+        self.field.first().addr
+    }
+
+    /// Where subscribers and services connect.
+    fn there(&self) -> SocketAddr {
+        self.field.last().addr
+    }
+
     /// Connects clients; each says what `say` appends after its greeting. Returns when the server is
     /// done with all of it. The indices of new connections are consecutive.
     fn connect(
         &mut self,
+        addr: SocketAddr,
         count: usize,
         at_once: usize,
         name: impl Fn(usize) -> String,
         say: impl Fn(usize, &mut Vec<u8>),
     ) -> Result<()> {
-        let (server, dialect) = (self.server.addr, self.dialect);
+        let dialect = self.dialect;
         let (mut dialled, ready) = (0, std::cell::Cell::new(0));
         let mut bytes = Vec::new();
         self.net.until(
@@ -287,7 +350,7 @@ impl Bench<'_> {
                 // A few at a time, so that what came meanwhile is read.
                 let upto = count.min(ready.get() + at_once).min(dialled + SETTING_UP);
                 while dialled < upto {
-                    let index = net.dial(server)?;
+                    let index = net.dial(addr)?;
                     bytes.clear();
                     dialect.hello(&name(dialled), &mut bytes);
                     say(dialled, &mut bytes);
@@ -322,21 +385,27 @@ fn subscriber(_: usize) -> String {
 /// A span of wall clock and of both sides' processor time.
 struct Span {
     wall: Instant,
-    server: f64,
+    servers: [f64; 2],
     load: f64,
 }
 
 impl Span {
-    fn start(server: &Server) -> Result<Span> {
-        Ok(Span { server: server.cpu()?, load: cpu_seconds("self")?, wall: Instant::now() })
+    fn start(field: &Field) -> Result<Span> {
+        Ok(Span { servers: field.cpu()?, load: cpu_seconds("self")?, wall: Instant::now() })
     }
 
     /// Seconds of wall clock, and a sample with everything but its value.
-    fn end(self, server: &Server, units: u64) -> Result<(f64, Sample)> {
+    fn end(self, field: &Field, units: u64) -> Result<(f64, Sample)> {
         let wall = self.wall.elapsed().as_secs_f64();
-        let (server, load) = (server.cpu()? - self.server, cpu_seconds("self")? - self.load);
+        let (now, load) = (field.cpu()?, cpu_seconds("self")? - self.load);
+        let sides = [now[0] - self.servers[0], now[1] - self.servers[1]];
+        let server = sides[0] + sides[1];
         let cpu_us = Some(server * 1e6 / units as f64);
-        Ok((wall, Sample { value: 0.0, cpu_us, load_busy: load / wall, server_busy: server / wall }))
+        let sides_us = field.is_pair().then(|| sides.map(|side| side * 1e6 / units as f64));
+        Ok((
+            wall,
+            Sample { value: 0.0, cpu_us, sides_us, load_busy: load / wall, server_busy: server / wall },
+        ))
     }
 }
 

@@ -79,29 +79,32 @@ impl Bench<'_> {
         let warm = Duration::from_secs_f64(self.seconds / 5.0);
         self.pump(work, &mut state, warm, if work.channels > 1 { lap } else { 0 })?;
         let before = (state.received, state.issued());
-        let span = Span::start(self.server)?;
+        let span = Span::start(self.field)?;
         self.pump(work, &mut state, Duration::from_secs_f64(self.seconds), 0)?;
         let units = match state.fan {
             0 => state.issued() - before.1,
             _ => state.received - before.0,
         };
-        let (wall, sample) = span.end(self.server, units)?;
+        // Across servers, the work is that of a message, however many receive it.
+        let (wall, sample) =
+            span.end(self.field, if self.field.is_pair() { state.issued() - before.1 } else { units })?;
         state.check(work)?;
         Ok(Sample { value: units as f64 / wall, ..sample })
     }
 
     fn set_up(&mut self, work: &Stream) -> Result<State> {
         let dialect = self.dialect;
-        self.connect(work.publishers, SETTING_UP, publisher, |_, _| {})?;
+        self.connect(self.here(), work.publishers, SETTING_UP, publisher, |_, _| {})?;
         let share = work.share();
         let shared = work.channels == 1;
-        self.connect(work.subscribers, SETTING_UP, subscriber, |n, out| {
+        self.connect(self.there(), work.subscribers, SETTING_UP, subscriber, |n, out| {
             let channels = if shared { 0..1 } else { n * share..(n + 1) * share };
             dialect.subscribe(&channels.map(channel).collect::<Vec<_>>(), out);
         })?;
-        self.connect(work.wildcards / SUBSCRIPTIONS, SETTING_UP, subscriber, |n, out| {
+        self.connect(self.there(), work.wildcards / SUBSCRIPTIONS, SETTING_UP, subscriber, |n, out| {
             dialect.subscribe_wild(n * SUBSCRIPTIONS..(n + 1) * SUBSCRIPTIONS, out);
         })?;
+        self.meet(false)?;
         let filler = filler(work.payload);
         let script =
             |n| Script::new(dialect, n, &filler, (0..work.channels).map(|k| channel(work.target(k).0)));
