@@ -240,7 +240,8 @@ impl World {
                 let parted = self.process_mut(place).and_then(|p| p.parted.remove(&peer.member.id));
                 if let Some(since) = parted {
                     let away = Duration::from_micros(self.time - since);
-                    peers.tell_gap(&hub, &peer.name, away, batch);
+                    let why = format!("{away:?}");
+                    peers.tell_gap(&hub, &peer.name, &why, batch);
                 }
             }
             Effect::Close { link, why } => {
