@@ -6,7 +6,8 @@
 //! Of two servers **the one with the lower run id decides**. It dials at once and adopts a link as
 //! soon as its handshake is done; the first frame on a link that it adopts says so. The other one
 //! uses a link only when it has read that frame, and then closes any other. It dials too, once it
-//! has been without a link for [`PATIENCE`]: its network may reach where the other's does not.
+//! has been without a link for [`PATIENCE`]: its network may reach where the other's does not. And
+//! [`AFTER_LOSS`], since a dial tells whether the other's process is there.
 //!
 //! What the shell owes: each [`Action::Dial`] ends in `handshaken` or `dial_failed` (within a few
 //! seconds); a link whose peer is silent is `lost` after a few heartbeats, at both ends; a link of
@@ -23,6 +24,9 @@ use uuid::Uuid;
 /// How long the higher id waits for the lower one's link before it dials itself: several round trips
 /// around the world, and less than people wait.
 pub const PATIENCE: Duration = Duration::from_secs(3);
+/// How long it waits after a link in use was lost: the lower one dials at once if it is there, and if
+/// its process is dead, a dial tells. A few round trips.
+pub const AFTER_LOSS: Duration = Duration::from_millis(500);
 /// A link adopted more recently stays when the peer dials: both dialed at the same time. Less than
 /// [`PATIENCE`], after which the peer dials because it has lost the link.
 pub const YOUNG: Duration = Duration::from_secs(2);
@@ -142,8 +146,8 @@ struct Peer {
     used: Option<(u64, Instant)>,
     /// Links that the peer has to adopt, and since when they wait. Oldest first.
     waiting: Vec<(u64, Instant)>,
-    /// Since when there has been no link in use.
-    alone_since: Instant,
+    /// From when on the higher id dials.
+    dial_from: Instant,
     next: Next,
     /// Failures since a link lasted.
     failures: u32,
@@ -186,7 +190,7 @@ impl Settlement {
             is_dialing,
             used: None,
             waiting: Vec::new(),
-            alone_since: now,
+            dial_from: now + PATIENCE,
             next: Next::At(first),
             failures: 0,
             told_gone: false,
@@ -322,12 +326,12 @@ impl Settlement {
     /// A link broke, or the peer closed it.
     pub fn lost(&mut self, now: Instant, link: u64) {
         let Some(id) = self.links.remove(&link) else { return };
-        let patience = if self.decides(id) { Duration::ZERO } else { PATIENCE };
+        let patience = if self.decides(id) { Duration::ZERO } else { AFTER_LOSS };
         let floor = self.floor(now, id);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         match peer.used.take_if(|(used, _)| *used == link) {
             Some((_, since)) => {
-                peer.alone_since = now;
+                peer.dial_from = now + patience;
                 if now.saturating_duration_since(since) >= LASTING {
                     peer.failures = 0;
                     peer.next = Next::At(now + patience);
@@ -348,7 +352,7 @@ impl Settlement {
     /// When the peer may be dialed at the earliest, by what it is to us.
     fn floor(&self, now: Instant, id: Uuid) -> Instant {
         match self.peers.get(&id) {
-            Some(peer) if !self.decides(id) => peer.alone_since + PATIENCE,
+            Some(peer) if !self.decides(id) => peer.dial_from,
             _ => now,
         }
     }
