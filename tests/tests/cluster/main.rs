@@ -6,8 +6,12 @@
 mod asking;
 mod crashes;
 mod discovery;
+mod intruders;
 mod library;
+mod load;
 mod messages;
+mod namespaces;
+mod partitions;
 mod requests;
 mod rolling;
 mod secrets;
@@ -44,7 +48,8 @@ fn told(watcher: &mut Client) -> Vec<String> {
         let channel = event.get("channel").as_str().unwrap().to_owned();
         format!("{channel} {}", event.get("data")["name"].as_str().unwrap())
     };
-    watcher.events_so_far().into_iter().map(shown).collect()
+    // A notice of a possible gap is no message.
+    watcher.events_so_far().into_iter().filter(|event| event.json["event"] == "message").map(shown).collect()
 }
 
 /// Prints how long something took; `cargo test -- --nocapture` shows it.
