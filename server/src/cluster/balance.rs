@@ -118,15 +118,23 @@ impl Balance {
         }
     }
 
-    /// Where one client of a server that stops should go, the least loaded first; none when nobody has
-    /// room. To be asked for each client: who was named first counts as taken by it, so that equal
+    /// Where one client of a server that stops should go, the least loaded first; those that have not
+    /// reported yet where nobody else has room, and none when there are none of these either. To be asked for each client: who was named first counts as taken by it, so that equal
     /// servers are named in turn, and one with few clients is named first until it has as many as the
     /// others.
     pub fn away(&mut self, others: &[Sister]) -> Vec<String> {
         self.forget_the_gone(others);
         let stopping = Load { draining: true, ..Load::default() };
         let open = self.open(&stopping, others);
-        self.choose(open.candidates)
+        match self.choose(open.candidates) {
+            // Who has just started, or has just been met, has not reported yet. That it has room is
+            // likelier than that this server, which stops, is there for its clients.
+            none if none.is_empty() => {
+                let new = others.iter().filter(|sister| sister.load.at == 0 && is_reachable(sister));
+                new.take(MAX_TARGETS).map(|sister| sister.addr.to_string()).collect()
+            }
+            targets => targets,
+        }
     }
 
     /// The best of the candidates, of which the first is taken to get the client.
@@ -218,8 +226,11 @@ fn is_full(load: &Load, clients: u32) -> bool {
 
 /// Whether a client may be sent there. One that has not reported yet has no room that is known of.
 fn is_target(sister: &Sister, clients: u32) -> bool {
-    let reachable = !sister.addr.ip().is_unspecified() && sister.addr.port() != 0;
-    reachable && !sister.load.draining && !is_full(&sister.load, clients)
+    is_reachable(sister) && !sister.load.draining && !is_full(&sister.load, clients)
+}
+
+fn is_reachable(sister: &Sister) -> bool {
+    !sister.addr.ip().is_unspecified() && sister.addr.port() != 0
 }
 
 #[cfg(test)]

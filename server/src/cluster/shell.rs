@@ -115,6 +115,11 @@ impl Shell {
             conflict: Mutex::default(),
             conflicted: Event::new(),
         });
+        // From the first moment: a server whose load is not known is sent nobody, and one that does not
+        // know its own room sends everybody away.
+        let load = load(hub, 0, now);
+        hub.servers.set_load(load);
+        shell.with_node(|node, now| node.set_load(now, load));
         rt::spawn(accept(shell.clone(), Acceptor::new(tcp)?));
         rt::spawn(receive(shell.clone()));
         rt::spawn(keep_time(shell.clone()));

@@ -4,12 +4,20 @@
 #![allow(clippy::unwrap_used)] // a test that unwraps what is not there fails, as it should
 
 mod asking;
+mod crashes;
 mod discovery;
+mod intruders;
+mod library;
+mod load;
 mod messages;
+mod namespaces;
+mod partitions;
 mod requests;
+mod rolling;
 mod secrets;
 
-use hubbub_tests::{wait, Client, Cluster, Encoding, Hub};
+use hubbub_tests::{wait, Client, Cluster, Encoding, Event, Hub};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Waits until a hub has written this to its log.
@@ -40,10 +48,30 @@ fn told(watcher: &mut Client) -> Vec<String> {
         let channel = event.get("channel").as_str().unwrap().to_owned();
         format!("{channel} {}", event.get("data")["name"].as_str().unwrap())
     };
-    watcher.events_so_far().into_iter().map(shown).collect()
+    // A notice of a possible gap is no message.
+    watcher.events_so_far().into_iter().filter(|event| event.json["event"] == "message").map(shown).collect()
 }
 
 /// Prints how long something took; `cargo test -- --nocapture` shows it.
 fn took(what: &str, time: Duration) {
     println!("{what}: {time:?}");
+}
+
+/// What a subscriber has heard of each origin's messages of each channel: never the same twice.
+#[derive(Debug, Default)]
+struct Heard {
+    last: HashMap<(String, String), u64>,
+    /// How many are missing between those that came.
+    missed: u64,
+}
+
+impl Heard {
+    fn note(&mut self, event: &Event) {
+        let text = |key: &str| event.get(key).as_str().unwrap().to_owned();
+        let seq = event.get("seq").as_u64().unwrap();
+        let last = self.last.entry((text("origin"), text("channel"))).or_insert(seq - 1);
+        assert!(seq > *last, "a duplicate, or out of order: {event:?} after {last}");
+        self.missed += seq - *last - 1;
+        *last = seq;
+    }
 }

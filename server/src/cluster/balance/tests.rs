@@ -83,7 +83,9 @@ fn a_full_or_draining_server_is_no_target_and_one_that_said_nothing_yet_neither(
     let others = [sister(1, full), sister(2, draining), sister(3, Load::default()), nowhere];
     assert!(fresh(load(500), &others).is_empty());
     let mut balance = Balance::new(OWN);
-    assert!(balance.away(&others).is_empty());
+    assert_eq!(numbers(&balance.away(&others)), [3], "but better than a server that stops");
+    let known = [sister(3, Load::default()), sister(5, load(500))];
+    assert_eq!(numbers(&balance.away(&known)), [5]);
 }
 
 #[test]

@@ -317,6 +317,8 @@ impl Membership {
         let bytes = loads::encode(self.me.id, &self.load);
         if self.foca.num_members() == 0 {
             let _ = Handler(self.loads.clone()).receive_item(&bytes, None::<&Identity>);
+            // Nobody was told: the first who comes is told at once.
+            self.load_spread = None;
         } else {
             let _ = self.foca.add_broadcast(&bytes);
         }
