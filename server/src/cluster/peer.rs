@@ -41,6 +41,9 @@ pub struct Peer {
     pub heard_ms: AtomicU64,
     /// What it told.
     pub copies: Mutex<Copies>,
+    /// Whether the link is in use. Held while something that came over it is taken in, so that nothing
+    /// of it is left when its end is known.
+    pub in_use: Mutex<bool>,
     wire: Option<Wire>,
 }
 
@@ -88,6 +91,7 @@ impl Peer {
             rtt_us: AtomicU32::new(u32::MAX),
             heard_ms: AtomicU64::new(0),
             copies: Mutex::default(),
+            in_use: Mutex::new(false),
             wire,
         }
     }

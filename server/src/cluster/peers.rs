@@ -71,6 +71,7 @@ impl Peers {
 
     /// A link is in use: its server is told everything.
     pub fn joined(&self, hub: &Hub, peer: &Arc<Peer>, batch: &mut Batch) {
+        *peer.in_use.lock() = true;
         let mut own = self.told.lock();
         if !own.is_kept {
             own.is_kept = true;
@@ -96,6 +97,7 @@ impl Peers {
 
     /// A link is in use no more: nothing is sent there, and nobody waits for its answers.
     pub fn parted(&self, hub: &Hub, peer: &Arc<Peer>, batch: &mut Batch) {
+        *peer.in_use.lock() = false;
         {
             let mut list = self.list.write();
             list.retain(|p| p.key != peer.key);
@@ -203,8 +205,13 @@ impl Peers {
         }
     }
 
-    /// Takes in what a linked server says.
+    /// Takes in what a linked server says. What is read of a link after its end counts no more: the
+    /// server may be gone by then, and its clients closed, or another link be in use.
     pub fn hear(&self, hub: &Hub, peer: &Arc<Peer>, frame: Frame<'_>, batch: &mut Batch) {
+        let in_use = peer.in_use.lock();
+        if !*in_use {
+            return;
+        }
         match frame {
             Frame::Adopt => {}
             Frame::Run(run) => deliver(hub, peer, &run, batch),
