@@ -35,6 +35,12 @@ impl InterestLog {
         self.is_kept.store(true, Ordering::Release);
     }
 
+    /// Nobody wants to know any more.
+    pub fn stop(&self) {
+        self.is_kept.store(false, Ordering::Release);
+        self.changed.lock().clear();
+    }
+
     fn changed(&self, pattern: &Pattern) {
         if self.is_kept.load(Ordering::Acquire) && !is_servers_own(pattern.as_str()) {
             self.changed.lock().insert(pattern.clone());
