@@ -231,10 +231,12 @@ impl ChannelManager {
         }
     }
 
-    /// Another server tells that a channel is kept, with its topic: the latest counts.
+    /// Another server tells that a channel is kept, with its topic: the latest counts, and of two of
+    /// one moment the greater text, so that all servers choose alike.
     pub fn keep_latest(&self, name: &str, told: tables::Topic, now: Now) {
-        let known = self.find(name).and_then(|channel| channel.topic());
-        let is_later = told.at_ms > known.map_or(0, |topic| topic.at_ms);
+        let known = self.find(name).and_then(|channel| channel.kept()).flatten();
+        let known = known.as_ref().map_or((0, ""), |topic| (topic.at_ms, topic.text.as_str()));
+        let is_later = (told.at_ms, told.text.as_str()) > known;
         let tables::Topic { text, by, at_ms } = told;
         let topic = is_later.then_some(Topic { text, by, at_ms });
         if let Err(refusal) = self.keep(name, topic.as_ref(), now) {
