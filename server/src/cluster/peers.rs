@@ -315,7 +315,12 @@ impl Peers {
                     announce_closed(hub, &peer.name, &id, &row, Some(&closed), &reason, batch);
                 }
             }
-            Row::Topic(channel, topic) => hub.channels.keep_latest(&channel, topic, batch.now),
+            Row::Topic(channel, topic) => {
+                // News are passed on: whoever set it may be gone before it has told everybody.
+                if hub.channels.keep_latest(&channel, topic.clone(), batch.now) {
+                    self.topic_set(&channel, topic, batch);
+                }
+            }
         }
     }
 
