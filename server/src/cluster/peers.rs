@@ -40,7 +40,7 @@ pub struct Peers {
 /// This server's tables as the others know them.
 #[derive(Default)]
 struct Own {
-    /// Whether they are kept: from the first link on.
+    /// Whether they are kept: from the first link to the end of the last.
     is_kept: bool,
     interest: Table<Share>,
     services: Table<Offer>,
@@ -99,9 +99,16 @@ impl Peers {
     pub fn parted(&self, hub: &Hub, peer: &Arc<Peer>, batch: &mut Batch) {
         *peer.in_use.lock() = false;
         {
+            let mut own = self.told.lock();
             let mut list = self.list.write();
             list.retain(|p| p.key != peer.key);
             self.any.store(!list.is_empty(), Ordering::Release);
+            if list.is_empty() {
+                // Nobody would ever take out what is written down from now on.
+                hub.channels.interest.stop();
+                hub.services.stop_log();
+                *own = Own::default();
+            }
         }
         let Copies { interest, services, .. } = std::mem::take(&mut *peer.copies.lock());
         for pattern in interest.keys().filter_map(|key| Pattern::parse(key).ok()) {
@@ -308,7 +315,12 @@ impl Peers {
                     announce_closed(hub, &peer.name, &id, &row, Some(&closed), &reason, batch);
                 }
             }
-            Row::Topic(channel, topic) => hub.channels.keep_latest(&channel, topic, batch.now),
+            Row::Topic(channel, topic) => {
+                // News are passed on: whoever set it may be gone before it has told everybody.
+                if hub.channels.keep_latest(&channel, topic.clone(), batch.now) {
+                    self.topic_set(&channel, topic, batch);
+                }
+            }
         }
     }
 

@@ -46,7 +46,10 @@ pub(super) fn create(mut call: Call<'_>, command: &Command<'_>) -> Result<Outcom
 
 fn keep(call: &mut Call<'_>, name: &str, text: Option<String>) -> Result<bool> {
     let Call { hub, session, batch } = call;
-    let topic = text.map(|text| Topic { text, by: session.name.to_string(), at_ms: batch.now.unix_ms });
+    // Later than what it replaces, also where that was set by the clock of a server that is ahead.
+    let known = hub.channels.find(name).and_then(|channel| channel.kept()).flatten();
+    let at_ms = batch.now.unix_ms.max(known.map_or(0, |topic| topic.at_ms.saturating_add(1)));
+    let topic = text.map(|text| Topic { text, by: session.name.to_string(), at_ms });
     let changed = hub.channels.keep(name, topic.as_ref(), batch.now)?;
     if changed {
         hub.servers.peers.topic_set(name, topic.map(Into::into).unwrap_or_default(), batch);

@@ -214,7 +214,7 @@ impl Channel {
         self.state.lock().subscribers.as_deref().map(Subscribers::share).unwrap_or_default()
     }
 
-    /// The topic and when it was set, if the channel is kept for good.
+    /// The topic and when it was set or taken away, if the channel is kept for good.
     pub fn kept(&self) -> Option<Option<Topic>> {
         let state = self.state.lock();
         state.kept.then(|| state.topic.as_deref().cloned())
@@ -259,14 +259,15 @@ impl Channel {
         let is_new = !std::mem::replace(&mut state.kept, true);
         let described = topic.is_some();
         if let Some(topic) = topic {
-            state.topic = (!topic.text.is_empty()).then(|| Box::new(topic));
+            // An empty one too: it is later than what other servers may still tell.
+            state.topic = Some(Box::new(topic));
         }
         Ok(is_new || described)
     }
 
-    /// The topic.
+    /// The topic, if there is one.
     pub fn topic(&self) -> Option<Topic> {
-        self.state.lock().topic.as_deref().cloned()
+        self.state.lock().topic.as_deref().filter(|topic| !topic.text.is_empty()).cloned()
     }
 
     /// Messages published since it came to be.

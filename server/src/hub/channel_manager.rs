@@ -35,6 +35,12 @@ impl InterestLog {
         self.is_kept.store(true, Ordering::Release);
     }
 
+    /// Nobody wants to know any more.
+    pub fn stop(&self) {
+        self.is_kept.store(false, Ordering::Release);
+        self.changed.lock().clear();
+    }
+
     fn changed(&self, pattern: &Pattern) {
         if self.is_kept.load(Ordering::Acquire) && !is_servers_own(pattern.as_str()) {
             self.changed.lock().insert(pattern.clone());
@@ -225,15 +231,18 @@ impl ChannelManager {
         }
     }
 
-    /// Another server tells that a channel is kept, with its topic: the latest counts.
-    pub fn keep_latest(&self, name: &str, told: tables::Topic, now: Now) {
-        let known = self.find(name).and_then(|channel| channel.topic());
-        let is_later = told.at_ms > known.map_or(0, |topic| topic.at_ms);
+    /// Another server tells that a channel is kept, with its topic: the latest counts, and of two of
+    /// one moment the greater text, so that all servers choose alike. Returns whether it was news.
+    pub fn keep_latest(&self, name: &str, told: tables::Topic, now: Now) -> bool {
+        let known = self.find(name).and_then(|channel| channel.kept()).flatten();
+        let known = known.as_ref().map_or((0, ""), |topic| (topic.at_ms, topic.text.as_str()));
+        let is_later = (told.at_ms, told.text.as_str()) > known;
         let tables::Topic { text, by, at_ms } = told;
         let topic = is_later.then_some(Topic { text, by, at_ms });
-        if let Err(refusal) = self.keep(name, topic.as_ref(), now) {
+        self.keep(name, topic.as_ref(), now).unwrap_or_else(|refusal| {
             log::debug!(channel = name; "a channel of another server cannot be kept here: {refusal}");
-        }
+            false
+        })
     }
 
     /// Subscribes a client; an earlier subscription to the same is replaced.

@@ -36,6 +36,11 @@ impl Services {
         self.inner.lock().changed.get_or_insert_default();
     }
 
+    /// Nobody wants to know of changes any more.
+    pub fn stop_log(&self) {
+        self.inner.lock().changed = None;
+    }
+
     /// The services whose providers here changed since the last time.
     pub fn take_log(&self) -> BTreeSet<Arc<str>> {
         self.inner.lock().changed.as_mut().map(std::mem::take).unwrap_or_default()

@@ -138,10 +138,11 @@ impl World {
                 let ms = w.chance.u64(200..3_000);
                 format!(r#""op":"request","service":"{service}","timeout_ms":{ms},"data":{{"q":{q}}}"#)
             }),
-            90..92 => self.command(plain, |w| {
+            90..93 => self.command(plain, |w| {
                 let channel = w.pick(&CHANNELS).unwrap_or("ops");
                 let topic = w.chance.u32(..);
-                format!(r#""op":"create","channel":"{channel}","topic":"about {topic}""#)
+                let topic = if topic % 4 == 0 { String::new() } else { format!("about {topic}") };
+                format!(r#""op":"create","channel":"{channel}","topic":"{topic}""#)
             }),
             _ => self.command(plain, |w| {
                 let channel = w.pick(&CHANNELS).unwrap_or("ops");
@@ -179,9 +180,14 @@ impl World {
     fn subscribe(&mut self, person: usize) {
         let pattern = self.pick(&PATTERNS).unwrap_or("ops");
         let group = match self.people[person].kind {
-            Kind::Member(group) => format!(r#","group":"{group}""#),
-            _ => String::new(),
+            Kind::Member(group) => Some(group),
+            _ => None,
         };
+        self.subscribe_to(person, pattern, group);
+    }
+
+    pub fn subscribe_to(&mut self, person: usize, pattern: &str, group: Option<&str>) {
+        let group = group.map_or(String::new(), |group| format!(r#","group":"{group}""#));
         self.people[person].ever.push(Pattern::parse(pattern).expect("a pattern"));
         self.ask(person, &format!(r#""op":"subscribe","channel":"{pattern}"{group}"#));
     }

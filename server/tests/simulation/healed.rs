@@ -99,6 +99,7 @@ impl World {
         self.run(SEC);
         self.agree().unwrap_or_else(|why| panic!("they agreed, and now: {why}"));
         self.check_watchers();
+        self.check_topics();
         let probers: Vec<usize> =
             self.living().into_iter().map(|place| self.connect(place, Kind::Prober)).collect();
         for prober in &probers {
@@ -138,6 +139,18 @@ impl World {
                 assert!(ghosts.is_empty(), "{name} was not told that clients {ghosts:?} are gone");
                 assert!(unseen.is_empty(), "{name} was not told that clients {unseen:?} are there");
             }
+        }
+    }
+
+    /// What channels are about is the same everywhere.
+    fn check_topics(&self) {
+        let topics = |place: usize| -> BTreeMap<String, Option<String>> {
+            let kept = self.hub(place).map(|hub| hub.channels.kept()).unwrap_or_default();
+            kept.into_iter().map(|(name, topic)| (name.to_string(), topic.map(|topic| topic.text))).collect()
+        };
+        for pair in self.living().windows(2) {
+            let [a, b] = [pair[0], pair[1]].map(|place| &self.places[place].name);
+            assert_eq!(topics(pair[0]), topics(pair[1]), "topics of {a} and {b}");
         }
     }
 

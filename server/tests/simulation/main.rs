@@ -90,3 +90,19 @@ fn whatever_happens_to_servers_nothing_is_sent_twice_and_all_agree_again_when_it
     println!("{seeds} seeds in {:.1} s", begin.elapsed().as_secs_f64());
     assert!(failed.is_empty(), "\n{}", failed.join("\n"));
 }
+
+#[test]
+fn a_server_that_is_left_alone_does_not_write_down_changes_for_nobody() {
+    let mut world = World::new(1, false);
+    world.begin();
+    for place in world.living().into_iter().skip(1) {
+        world.kill(place, false);
+    }
+    world.run(20 * world::SEC);
+    let client = world.connect(0, people::Kind::Plain);
+    world.subscribe_to(client, "some.pattern.*", None);
+    world.ask(client, r#""op":"serve","service":"upper""#);
+    let hub = world.hub(0).expect("it lives");
+    assert!(!hub.servers.peers.any());
+    assert!(hub.channels.interest.take().is_empty() && hub.services.take_log().is_empty());
+}

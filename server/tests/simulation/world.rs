@@ -24,6 +24,9 @@ pub const SEC: Time = 1_000_000;
 /// When simulations begin, in milliseconds since 1970.
 pub const EPOCH_MS: i64 = 1_777_627_800_000;
 
+/// To whom something is due: a place and the run there; nobody, where it is the network's own.
+type Owner = Option<(usize, u64)>;
+
 /// What is due.
 #[derive(Debug)]
 pub enum Event {
@@ -92,7 +95,7 @@ pub struct World {
     pub is_calm: bool,
     pub boots: u64,
     base: Instant,
-    queue: BTreeMap<(Time, u64), (Option<(usize, u64)>, Event)>,
+    queue: BTreeMap<(Time, u64), (Owner, Event)>,
     queued: u64,
 }
 
@@ -218,7 +221,7 @@ impl World {
         }
     }
 
-    fn due(&mut self, owner: Option<(usize, u64)>, event: Event) {
+    fn due(&mut self, owner: Owner, event: Event) {
         if let Some((place, boot)) = owner {
             let Some(process) = self.process_mut(place).filter(|process| process.boot == boot) else {
                 return;
