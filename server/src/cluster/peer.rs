@@ -55,6 +55,9 @@ pub struct Wire {
 /// The tables of another server, as it told them over this link.
 #[derive(Default)]
 pub struct Copies {
+    /// Whether the link is in use. What is read from one that is not any more comes to nothing: nobody
+    /// would take it back.
+    pub is_used: bool,
     /// Who is subscribed to what there.
     pub interest: Table<Share>,
     /// What is offered there.

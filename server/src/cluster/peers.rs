@@ -90,6 +90,7 @@ impl Peers {
                 own.clients.set(&client.id.to_string(), Some(row(&client)));
             }
         }
+        peer.copies.lock().is_used = true;
         self.list.write().push(peer.clone());
         own.tell_all(hub, peer, batch);
     }
@@ -101,12 +102,16 @@ impl Peers {
             list.retain(|p| p.key != peer.key);
             self.any.store(!list.is_empty(), Ordering::Release);
         }
-        let Copies { interest, services, .. } = std::mem::take(&mut *peer.copies.lock());
-        for pattern in interest.keys().filter_map(|key| Pattern::parse(key).ok()) {
-            hub.channels.set_remote(&pattern, peer, None);
-        }
-        for name in services.keys() {
-            hub.services.set_remote(name, peer, None);
+        {
+            // Held until all is taken back, so that no row that is read meanwhile comes after that.
+            let mut copies = peer.copies.lock();
+            let Copies { interest, services, .. } = std::mem::take(&mut *copies);
+            for pattern in interest.keys().filter_map(|key| Pattern::parse(key).ok()) {
+                hub.channels.set_remote(&pattern, peer, None);
+            }
+            for name in services.keys() {
+                hub.services.set_remote(name, peer, None);
+            }
         }
         hub.services.peer_lost(peer, hub, batch);
         self.questions.lost(hub, peer, batch);
@@ -205,6 +210,9 @@ impl Peers {
 
     /// Takes in what a linked server says.
     pub fn hear(&self, hub: &Hub, peer: &Arc<Peer>, frame: Frame<'_>, batch: &mut Batch) {
+        if !peer.copies.lock().is_used {
+            return;
+        }
         match frame {
             Frame::Adopt => {}
             Frame::Run(run) => deliver(hub, peer, &run, batch),
@@ -256,26 +264,24 @@ impl Peers {
     }
 
     fn hear_row(&self, hub: &Hub, peer: &Arc<Peer>, row: Row, batch: &mut Batch) {
+        let mut copies = peer.copies.lock();
+        if !copies.is_used {
+            return;
+        }
         match row {
             Row::Interest(pattern, share) => {
                 let Ok(parsed) = Pattern::parse(&pattern) else { return };
                 let share = share.filter(|share| !share.is_empty());
-                {
-                    let mut copies = peer.copies.lock();
-                    copies.saw(Kind::Interest, &pattern);
-                    copies.interest.set(&pattern, share.clone());
-                }
+                copies.saw(Kind::Interest, &pattern);
+                copies.interest.set(&pattern, share.clone());
                 hub.channels.set_remote(&parsed, peer, share);
             }
             Row::Service(name, offer) => {
                 if channel_str(&name).is_err() {
                     return;
                 }
-                {
-                    let mut copies = peer.copies.lock();
-                    copies.saw(Kind::Services, &name);
-                    copies.services.set(&name, offer.clone());
-                }
+                copies.saw(Kind::Services, &name);
+                copies.services.set(&name, offer.clone());
                 hub.services.set_remote(&name, peer, offer);
             }
             Row::Client(id, row) => {
