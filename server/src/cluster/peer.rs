@@ -41,6 +41,9 @@ pub struct Peer {
     pub heard_ms: AtomicU64,
     /// What it told.
     pub copies: Mutex<Copies>,
+    /// Whether the link is in use. Held while something that came over it is taken in, so that nothing
+    /// of it is left when its end is known.
+    pub in_use: Mutex<bool>,
     wire: Option<Wire>,
 }
 
@@ -55,9 +58,6 @@ pub struct Wire {
 /// The tables of another server, as it told them over this link.
 #[derive(Default)]
 pub struct Copies {
-    /// Whether the link is in use. What is read from one that is not any more comes to nothing: nobody
-    /// would take it back.
-    pub is_used: bool,
     /// Who is subscribed to what there.
     pub interest: Table<Share>,
     /// What is offered there.
@@ -91,6 +91,7 @@ impl Peer {
             rtt_us: AtomicU32::new(u32::MAX),
             heard_ms: AtomicU64::new(0),
             copies: Mutex::default(),
+            in_use: Mutex::new(false),
             wire,
         }
     }

@@ -71,6 +71,7 @@ impl Peers {
 
     /// A link is in use: its server is told everything.
     pub fn joined(&self, hub: &Hub, peer: &Arc<Peer>, batch: &mut Batch) {
+        *peer.in_use.lock() = true;
         let mut own = self.told.lock();
         if !own.is_kept {
             own.is_kept = true;
@@ -90,28 +91,24 @@ impl Peers {
                 own.clients.set(&client.id.to_string(), Some(row(&client)));
             }
         }
-        peer.copies.lock().is_used = true;
         self.list.write().push(peer.clone());
         own.tell_all(hub, peer, batch);
     }
 
     /// A link is in use no more: nothing is sent there, and nobody waits for its answers.
     pub fn parted(&self, hub: &Hub, peer: &Arc<Peer>, batch: &mut Batch) {
+        *peer.in_use.lock() = false;
         {
             let mut list = self.list.write();
             list.retain(|p| p.key != peer.key);
             self.any.store(!list.is_empty(), Ordering::Release);
         }
-        {
-            // Held until all is taken back, so that no row that is read meanwhile comes after that.
-            let mut copies = peer.copies.lock();
-            let Copies { interest, services, .. } = std::mem::take(&mut *copies);
-            for pattern in interest.keys().filter_map(|key| Pattern::parse(key).ok()) {
-                hub.channels.set_remote(&pattern, peer, None);
-            }
-            for name in services.keys() {
-                hub.services.set_remote(name, peer, None);
-            }
+        let Copies { interest, services, .. } = std::mem::take(&mut *peer.copies.lock());
+        for pattern in interest.keys().filter_map(|key| Pattern::parse(key).ok()) {
+            hub.channels.set_remote(&pattern, peer, None);
+        }
+        for name in services.keys() {
+            hub.services.set_remote(name, peer, None);
         }
         hub.services.peer_lost(peer, hub, batch);
         self.questions.lost(hub, peer, batch);
@@ -208,9 +205,11 @@ impl Peers {
         }
     }
 
-    /// Takes in what a linked server says.
+    /// Takes in what a linked server says. What is read of a link after its end counts no more: the
+    /// server may be gone by then, and its clients closed, or another link be in use.
     pub fn hear(&self, hub: &Hub, peer: &Arc<Peer>, frame: Frame<'_>, batch: &mut Batch) {
-        if !peer.copies.lock().is_used {
+        let in_use = peer.in_use.lock();
+        if !*in_use {
             return;
         }
         match frame {
@@ -264,24 +263,26 @@ impl Peers {
     }
 
     fn hear_row(&self, hub: &Hub, peer: &Arc<Peer>, row: Row, batch: &mut Batch) {
-        let mut copies = peer.copies.lock();
-        if !copies.is_used {
-            return;
-        }
         match row {
             Row::Interest(pattern, share) => {
                 let Ok(parsed) = Pattern::parse(&pattern) else { return };
                 let share = share.filter(|share| !share.is_empty());
-                copies.saw(Kind::Interest, &pattern);
-                copies.interest.set(&pattern, share.clone());
+                {
+                    let mut copies = peer.copies.lock();
+                    copies.saw(Kind::Interest, &pattern);
+                    copies.interest.set(&pattern, share.clone());
+                }
                 hub.channels.set_remote(&parsed, peer, share);
             }
             Row::Service(name, offer) => {
                 if channel_str(&name).is_err() {
                     return;
                 }
-                copies.saw(Kind::Services, &name);
-                copies.services.set(&name, offer.clone());
+                {
+                    let mut copies = peer.copies.lock();
+                    copies.saw(Kind::Services, &name);
+                    copies.services.set(&name, offer.clone());
+                }
                 hub.services.set_remote(&name, peer, offer);
             }
             Row::Client(id, row) => {

@@ -39,11 +39,17 @@ impl World {
             });
         }
         for place in 0..places {
-            self.boot(place, &[addr(0, 0)]);
+            let seeds = self.addrs();
+            self.boot(place, &seeds);
             let time = self.chance.u64(0..400 * MS);
             self.run(time);
         }
         self.run(2 * SEC);
+    }
+
+    /// Whoever starts is told where all are at the time.
+    fn addrs(&self) -> Vec<SocketAddr> {
+        self.places.iter().map(|place| place.addr).collect()
     }
 
     /// Some seconds of everything at once.
@@ -251,9 +257,7 @@ impl World {
             self.places[place].addr = addr(place, self.places[place].moves);
         }
         self.places[place].refuses = true;
-        let others: Vec<SocketAddr> =
-            self.living().into_iter().map(|other| self.places[other].addr).chain([addr(0, 0)]).collect();
-        let seeds: Vec<SocketAddr> = self.pick(&others).into_iter().chain([addr(0, 0)]).collect();
+        let seeds = self.addrs();
         self.boot(place, &seeds);
     }
 

@@ -221,13 +221,24 @@ impl World {
         }
     }
 
-    /// In one piece mostly.
-    fn write(&mut self, wire: u64, side: usize, mut bytes: Vec<u8>) {
-        while bytes.len() > 1 && self.chance.u32(0..6) == 0 {
-            let rest = bytes.split_off(self.chance.usize(1..bytes.len()));
-            self.push(wire, side, Item::Bytes(std::mem::replace(&mut bytes, rest)));
+    /// In one piece mostly, else cut in the middle of a frame: of one that chance names by its place
+    /// among the others, since lengths are not alike from life to life (client ids are in digests).
+    fn write(&mut self, wire: u64, side: usize, bytes: Vec<u8>) {
+        let mut starts = vec![0];
+        while let Some(head) = bytes.get(starts[starts.len() - 1]..).and_then(|rest| rest.first_chunk::<4>())
+        {
+            starts.push(starts[starts.len() - 1] + 4 + u32::from_be_bytes(*head) as usize);
         }
-        self.push(wire, side, Item::Bytes(bytes));
+        let mut rest = bytes.as_slice();
+        if self.chance.u32(0..6) == 0 {
+            let frame = self.chance.usize(0..starts.len() - 1);
+            let part = self.chance.usize(0..1000);
+            let cut = starts[frame] + 1 + (starts[frame + 1] - starts[frame] - 1) * part / 1000;
+            let (piece, others) = rest.split_at(cut);
+            self.push(wire, side, Item::Bytes(piece.to_vec()));
+            rest = others;
+        }
+        self.push(wire, side, Item::Bytes(rest.to_vec()));
     }
 
     /// Something arrives at the machine of an end.
@@ -239,7 +250,9 @@ impl World {
         }
         let (place, boot, state) = (to.place, to.boot, to.state);
         let still = self.process(place).is_some_and(|p| p.boot == boot && p.stands_still);
-        if self.network.is_cut(from.addr, to.addr) || still {
+        // What a machine takes in while its process stands still is read later, whatever came meanwhile.
+        let is_read_later = still && matches!(to.arriving.front(), Some((_, Item::Bytes(_))));
+        if self.network.is_cut(from.addr, to.addr) || (still && !is_read_later) {
             return self.queue(100 * MS, None, Event::Arrive(wire, side));
         }
         let answers = self.places[place].refuses || self.process(place).is_some();
@@ -253,7 +266,7 @@ impl World {
             (State::Open, Item::Proof) => self.handshaken(wire, side),
             (State::Open, Item::Bytes(bytes)) => {
                 ends[side].unread.extend(bytes);
-                if self.chance.u32(0..10) == 0 {
+                if still || self.chance.u32(0..10) == 0 {
                     self.wires.get_mut(&wire).expect("it is there").ends[side].lags = true;
                     let after = self.chance.u64(MS..20 * MS);
                     self.queue(after, Some((place, boot)), Event::Read(wire, side));
