@@ -166,8 +166,8 @@ fn commands_of_one_write_are_answered_in_order_and_completely() {
     for client in &mut people {
         client.ask("subscribe ops").ok();
     }
-    for at in 0..3 {
-        wait_known(&cluster, &format!("p{at}@{}", NAMES[at]));
+    for (at, server) in NAMES[..3].iter().enumerate() {
+        wait_known(&cluster, &format!("p{at}@{server}"));
     }
     for round in 0..30 {
         let mut socket = cluster.hub(round % 3).socket();

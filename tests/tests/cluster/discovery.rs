@@ -1,6 +1,6 @@
 //! How servers find each other, and whom they keep apart from.
 
-use crate::{told, took, wait_logged};
+use crate::{message, told, took, wait_logged};
 use hubbub_tests::cluster::{view, wait_one_hub, NAMES};
 use hubbub_tests::{hub, Cluster, Encoding};
 use std::time::Duration;
@@ -59,7 +59,7 @@ fn a_server_that_comes_later_is_told_to_those_who_watch() {
     }
     cluster.terminate(2);
     for watcher in &mut watchers {
-        assert_eq!(watcher.event().get("channel"), "$sys.server.left");
+        assert_eq!(message(watcher).get("channel"), "$sys.server.left");
         watcher.nothing_more();
     }
 }

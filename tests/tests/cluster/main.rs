@@ -48,8 +48,17 @@ fn told(watcher: &mut Client) -> Vec<String> {
         let channel = event.get("channel").as_str().unwrap().to_owned();
         format!("{channel} {}", event.get("data")["name"].as_str().unwrap())
     };
-    // A notice of a possible gap is no message.
-    watcher.events_so_far().into_iter().filter(|event| event.json["event"] == "message").map(shown).collect()
+    watcher.events_so_far().into_iter().filter(is_message).map(shown).collect()
+}
+
+/// A notice of a possible gap is none.
+fn is_message(event: &Event) -> bool {
+    event.json["event"] == "message"
+}
+
+/// The next message.
+fn message(client: &mut Client) -> Event {
+    std::iter::repeat_with(|| client.event()).find(is_message).expect("there is no end but a panic")
 }
 
 /// Prints how long something took; `cargo test -- --nocapture` shows it.

@@ -1,7 +1,7 @@
 //! Servers that run and cannot reach each other: in network namespaces, with rules that drop packets.
 
 use crate::namespaces::Network;
-use crate::{told, took, Heard};
+use crate::{message, told, took, Heard};
 use hubbub_tests::cluster::{view, wait_one_hub, NAMES};
 use hubbub_tests::{wait, Client, Encoding, Hub};
 use std::time::{Duration, Instant};
@@ -34,12 +34,10 @@ impl People {
         self.clients[from].ask(&format!("publish room {what}")).ok();
         for at in heard_by {
             loop {
-                let event = self.clients[*at].event();
-                if event.json["event"] == "message" {
-                    self.heard[*at].note(&event);
-                    if event.get("data") == what {
-                        break;
-                    }
+                let event = message(&mut self.clients[*at]);
+                self.heard[*at].note(&event);
+                if event.get("data") == what {
+                    break;
                 }
             }
         }
@@ -106,8 +104,10 @@ fn the_last_is_cut_off(cut: impl Fn(&Network)) {
     for told in &told[..2] {
         assert_eq!(*told, ["$sys.server.down gamma", "$sys.server.joined gamma"]);
     }
+    // Who still hears the others does not give them up, though it may ask for them in vain.
     let count = |what: &str| told[2].iter().filter(|event| event.starts_with(what)).count();
-    assert_eq!((count("$sys.server.down"), count("$sys.server.joined")), (2, 2), "{:?}", told[2]);
+    let (down, joined) = (count("$sys.server.down"), count("$sys.server.joined"));
+    assert!(down == joined && down <= 2, "{:?}", told[2]);
 }
 
 #[test]

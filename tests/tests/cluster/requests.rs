@@ -156,11 +156,11 @@ fn services_are_listed_once_with_all_their_providers() {
     for provider in providers.iter_mut().chain([&mut one_more]) {
         provider.ask("serve work does things").ok();
     }
-    for at in 0..2 {
+    for (at, provider) in providers[..2].iter_mut().enumerate() {
         let mut client = cluster.client(at, Encoding::Json);
         for _ in 0..3 {
             client.say("request work x");
-            answer(&mut providers[at], "work", "done");
+            answer(provider, "work", "done");
             client.reply("request").ok();
         }
     }

@@ -66,10 +66,10 @@ fn a_secret_is_replaced_step_by_step_and_the_servers_are_never_apart() {
     let mut cluster = Cluster::with(3, move |at, builder| with_secret(builder, &files[at]));
     cluster.wait_joined();
     for secrets in [&[OLD, NEW] as &[&str], &[NEW, OLD], &[NEW]] {
-        for at in 0..3 {
+        for (at, path) in paths.iter().enumerate() {
             let mut watcher = cluster.client((at + 1) % 3, Encoding::Json);
             watcher.ask("subscribe $sys.server.*").ok();
-            write_secrets(&paths[at], secrets);
+            write_secrets(path, secrets);
             cluster.terminate(at);
             cluster.restart(at);
             cluster.wait_joined_within(Duration::from_secs(10));
