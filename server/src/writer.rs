@@ -141,6 +141,8 @@ pub trait Wired: Send + Sync + 'static {
     fn prepare(&self, chunk: Chunk) -> Chunk {
         chunk
     }
+    /// Counts bytes that were written to it, beside those that are written to all.
+    fn wrote(&self, _hub: &Hub, _bytes: u64) {}
     /// It took nothing for too long.
     fn stalled(self: &Arc<Self>, hub: &Arc<Hub>, message: String);
 }
@@ -184,6 +186,10 @@ impl Wired for Peer {
 
     fn prepare(&self, chunk: Chunk) -> Chunk {
         self.sealed(chunk)
+    }
+
+    fn wrote(&self, hub: &Hub, bytes: u64) {
+        hub.counters.link_bytes_out.add(bytes);
     }
 
     /// The link's task does the rest.
@@ -261,6 +267,7 @@ fn write_now(hub: &Hub, receiver: &impl Wired, chunk: &mut Chunk) -> Written {
             Ok(n) => {
                 chunk.wrote(n);
                 hub.counters.bytes_out.add(n as u64);
+                receiver.wrote(hub, n as u64);
                 // A short write says that the socket's buffer is full.
                 if n < offered {
                     return Written::Blocked;

@@ -398,4 +398,19 @@ pub struct StatsReply {
     pub requests_total: u64,
     /// Bytes of remembered messages now.
     pub history_bytes: u64,
+    /// Links to other servers in use now.
+    #[serde(default)]
+    pub peers: u64,
+    /// Bytes of membership packets that arrived.
+    #[serde(default)]
+    pub gossip_bytes_in: u64,
+    /// Bytes of membership packets that were sent.
+    #[serde(default)]
+    pub gossip_bytes_out: u64,
+    /// Bytes read from links to other servers; also in `bytes_in`.
+    #[serde(default)]
+    pub link_bytes_in: u64,
+    /// Bytes written to links to other servers; also in `bytes_out`.
+    #[serde(default)]
+    pub link_bytes_out: u64,
 }

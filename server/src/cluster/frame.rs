@@ -1,5 +1,5 @@
 //! What servers say to each other over a link: frames of a 4-byte big-endian length, a kind, and a
-//! body. Messages are binary, since there are many of them; everything else is JSON. Pure.
+//! body. Messages, requests and responses are binary, since there are many of them; everything else is JSON. Pure.
 
 use super::questions::{Answer, Question};
 use super::tables::{ClientRow, Closed, Offer, Share, Topic};
@@ -7,8 +7,7 @@ use hubbub_shared::encoding::scan::Scanner;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::refusal::Refusal;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
+use smallvec::SmallVec;
 
 /// The longest frame. A guess: the largest message that a hub can be told to take (128 MiB) twice.
 const MAX_FRAME: usize = 256 << 20;
@@ -18,12 +17,19 @@ pub const MAX_ROWS: usize = 1_000;
 const ADOPT: u8 = 0;
 const RUN: u8 = 1;
 const TOLD: u8 = 2;
+const REQUEST: u8 = 3;
+const RESPOND: u8 = 4;
 
 const PLAIN: u8 = 1;
+
+/// Bytes of a run before its messages, mostly, and of a message before its payload.
+const RUN_HEAD: usize = 64;
+const ITEM_HEAD: usize = 5;
 
 const IS_JSON: u8 = 1;
 const HAS_HEADERS: u8 = 2;
 const HAS_REPLY: u8 = 4;
+const IS_REFUSAL: u8 = 8;
 
 /// One frame.
 #[derive(Debug)]
@@ -32,8 +38,17 @@ pub enum Frame<'a> {
     Adopt,
     /// Messages for subscribers of the server that reads this.
     Run(Run<'a>),
+    /// A request to a service that the reader offers.
+    Request(Request<'a>),
+    /// What came of a request.
+    Respond {
+        /// The request's.
+        id: u64,
+        /// The answer.
+        result: Result<Payload<'a>, Refusal>,
+    },
     /// Everything else.
-    Told(Told<'a>),
+    Told(Told),
 }
 
 /// A run of messages of one publisher in one channel, from the server that took them.
@@ -52,8 +67,27 @@ pub struct Run<'a> {
     /// The count of the first one.
     pub first_seq: u64,
     /// The messages.
-    pub items: Vec<Said<'a>>,
+    pub items: Items<'a>,
 }
+
+/// What a run says before its messages.
+pub struct RunHead<'a> {
+    /// Whether it is for all who are plainly subscribed.
+    pub plain: bool,
+    /// The groups of which one member gets each message.
+    pub groups: &'a [&'a str],
+    /// The channel.
+    pub channel: &'a str,
+    /// The publisher's name.
+    pub from: &'a str,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The count of the first one.
+    pub first_seq: u64,
+}
+
+/// The messages of a run: of those from many publishers, most are short.
+pub type Items<'a> = SmallVec<[Said<'a>; 2]>;
 
 /// One message of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +98,21 @@ pub struct Said<'a> {
     pub headers: Option<&'a str>,
     /// The channel to answer on.
     pub reply: Option<&'a str>,
+}
+
+/// A request as one server passes it on to another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Request<'a> {
+    /// Names it.
+    pub id: u64,
+    /// The service.
+    pub service: &'a str,
+    /// The caller's name.
+    pub from: &'a str,
+    /// What is asked.
+    pub payload: Payload<'a>,
+    /// How long the caller waits.
+    pub within_ms: u64,
 }
 
 /// A change of one of the tables that each server keeps of its own, and the others have a copy of.
@@ -83,7 +132,7 @@ pub enum Row {
 
 /// Everything but messages.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Told<'a> {
+pub enum Told {
     /// Changes, in their order.
     Rows(Vec<Row>),
     /// All rows follow: what was told before counts no more once [`Told::Whole`] comes.
@@ -119,28 +168,6 @@ pub enum Told<'a> {
         /// What is answered.
         answer: Box<Answer>,
     },
-    /// A request to a service that the reader offers.
-    Request {
-        /// Names it.
-        id: u64,
-        /// The service.
-        service: Cow<'a, str>,
-        /// The caller's name.
-        from: Cow<'a, str>,
-        /// What is asked.
-        payload: Cow<'a, str>,
-        /// Whether that is JSON.
-        is_json: bool,
-        /// How long the caller waits.
-        within_ms: u64,
-    },
-    /// What came of a request.
-    Respond {
-        /// The request's.
-        id: u64,
-        /// The answer, as JSON.
-        result: Result<Box<RawValue>, Refusal>,
-    },
     /// This server is about to stop: the link will end, and that is no loss.
     Leaving,
 }
@@ -169,6 +196,8 @@ pub fn read(bytes: &[u8]) -> Result<Option<(Frame<'_>, usize)>, Unreadable> {
     let frame = match *kind {
         ADOPT => Frame::Adopt,
         RUN => Frame::Run(read_run(body).map_err(shape)?),
+        REQUEST => Frame::Request(read_request(body).map_err(shape)?),
+        RESPOND => read_respond(body).map_err(shape)?,
         TOLD => Frame::Told(serde_json::from_slice(body).map_err(|e| shape(&e.to_string()))?),
         _ => return Err(shape("there is no such kind")),
     };
@@ -181,45 +210,74 @@ pub fn push_adopt(out: &mut Vec<u8>) {
 }
 
 /// Appends a frame of anything but messages.
-pub fn push_told(told: &Told<'_>, out: &mut Vec<u8>) {
+pub fn push_told(told: &Told, out: &mut Vec<u8>) {
     framed(out, TOLD, |out| {
         serde_json::to_writer(&mut *out, told).expect("what servers tell each other becomes JSON");
     });
 }
 
-/// Appends the frame of a run whose body [`push_run_body`] has made.
-pub fn push_run(plain: bool, groups: &[&str], body: &[u8], out: &mut Vec<u8>) {
-    framed(out, RUN, |out| {
-        out.push(if plain { PLAIN } else { 0 });
-        out.extend_from_slice(&(groups.len() as u16).to_be_bytes());
-        groups.iter().for_each(|group| push_short(group, out));
-        out.extend_from_slice(body);
+/// Appends the frame of a request.
+pub fn push_request(request: &Request<'_>, out: &mut Vec<u8>) {
+    let Request { id, service, from, payload, within_ms } = request;
+    framed(out, REQUEST, |out| {
+        out.extend_from_slice(&id.to_be_bytes());
+        out.extend_from_slice(&within_ms.to_be_bytes());
+        push_short(service, out);
+        push_short(from, out);
+        push_payload(*payload, out);
     });
 }
 
-/// What all frames of a run have in common.
-pub fn push_run_body<'a>(
-    channel: &str,
-    from: &str,
-    at_ms: i64,
-    first_seq: u64,
-    items: impl ExactSizeIterator<Item = Said<'a>>,
+/// Appends the frame of what came of a request.
+pub fn push_respond(id: u64, result: Result<Payload<'_>, &Refusal>, out: &mut Vec<u8>) {
+    framed(out, RESPOND, |out| {
+        out.extend_from_slice(&id.to_be_bytes());
+        match result {
+            Ok(payload) => push_payload(payload, out),
+            Err(refusal) => {
+                let text = serde_json::to_string(refusal).expect("a refusal becomes JSON");
+                out.push(IS_REFUSAL);
+                push_long(&text, out);
+            }
+        }
+    });
+}
+
+fn push_payload(payload: Payload<'_>, out: &mut Vec<u8>) {
+    out.push(if matches!(payload, Payload::Json(_)) { IS_JSON } else { 0 });
+    push_long(payload.raw(), out);
+}
+
+/// Appends the frame of a run.
+pub fn push_run<'a>(
+    head: &RunHead<'_>,
+    items: impl ExactSizeIterator<Item = Said<'a>> + Clone,
     out: &mut Vec<u8>,
 ) {
-    push_short(channel, out);
-    push_short(from, out);
-    out.extend_from_slice(&at_ms.to_be_bytes());
-    out.extend_from_slice(&first_seq.to_be_bytes());
-    out.extend_from_slice(&(items.len() as u32).to_be_bytes());
-    for Said { payload, headers, reply } in items {
-        let is_json = if matches!(payload, Payload::Json(_)) { IS_JSON } else { 0 };
-        let has_headers = if headers.is_some() { HAS_HEADERS } else { 0 };
-        let has_reply = if reply.is_some() { HAS_REPLY } else { 0 };
-        out.push(is_json | has_headers | has_reply);
-        push_long(payload.raw(), out);
-        headers.iter().for_each(|headers| push_long(headers, out));
-        reply.iter().for_each(|reply| push_short(reply, out));
-    }
+    // All of it at once: where it is queued there may be no room yet.
+    out.reserve(RUN_HEAD + items.clone().map(|said| ITEM_HEAD + said.payload.raw().len()).sum::<usize>());
+    framed(out, RUN, |out| {
+        out.push(if head.plain { PLAIN } else { 0 });
+        out.extend_from_slice(&(head.groups.len() as u16).to_be_bytes());
+        head.groups.iter().for_each(|group| push_short(group, out));
+        push_short(head.channel, out);
+        push_short(head.from, out);
+        out.extend_from_slice(&head.at_ms.to_be_bytes());
+        out.extend_from_slice(&head.first_seq.to_be_bytes());
+        out.extend_from_slice(&(items.len() as u32).to_be_bytes());
+        for Said { payload, headers, reply } in items {
+            let is_json = if matches!(payload, Payload::Json(_)) { IS_JSON } else { 0 };
+            let has_headers = if headers.is_some() { HAS_HEADERS } else { 0 };
+            let has_reply = if reply.is_some() { HAS_REPLY } else { 0 };
+            let raw = payload.raw();
+            let length = u32::try_from(raw.len()).expect("no message has 4 GiB").to_be_bytes();
+            let flags = is_json | has_headers | has_reply;
+            out.extend_from_slice(&[flags, length[0], length[1], length[2], length[3]]);
+            out.extend_from_slice(raw.as_bytes());
+            headers.iter().for_each(|headers| push_long(headers, out));
+            reply.iter().for_each(|reply| push_short(reply, out));
+        }
+    });
 }
 
 fn framed(out: &mut Vec<u8>, kind: u8, body: impl FnOnce(&mut Vec<u8>)) {
@@ -251,19 +309,39 @@ fn read_run(body: &[u8]) -> Result<Run<'_>, &'static str> {
     let at_ms = i64::from_be_bytes(reader.array()?);
     let first_seq = u64::from_be_bytes(reader.array()?);
     let count = u32::from_be_bytes(reader.array()?) as usize;
-    let mut items = Vec::with_capacity(count.min(reader.rest.len() / 5));
+    let mut items = Items::with_capacity(count.min(reader.rest.len() / ITEM_HEAD));
     for _ in 0..count {
         let flags = reader.byte()?;
-        let raw = reader.long()?;
-        let payload = if flags & IS_JSON != 0 { Payload::Json(json(raw)?) } else { Payload::Text(raw) };
+        let payload = reader.payload(flags)?;
         let headers = if flags & HAS_HEADERS != 0 { Some(json(reader.long()?)?) } else { None };
         let reply = if flags & HAS_REPLY != 0 { Some(reader.short()?) } else { None };
         items.push(Said { payload, headers, reply });
     }
-    if !reader.rest.is_empty() {
-        return Err("more bytes follow than it says");
-    }
+    reader.end()?;
     Ok(Run { plain, groups, channel, from, at_ms, first_seq, items })
+}
+
+fn read_request(body: &[u8]) -> Result<Request<'_>, &'static str> {
+    let mut reader = Reader { rest: body };
+    let (id, within_ms) = (u64::from_be_bytes(reader.array()?), u64::from_be_bytes(reader.array()?));
+    let (service, from) = (reader.short()?, reader.short()?);
+    let flags = reader.byte()?;
+    let payload = reader.payload(flags)?;
+    reader.end()?;
+    Ok(Request { id, service, from, payload, within_ms })
+}
+
+fn read_respond(body: &[u8]) -> Result<Frame<'_>, &'static str> {
+    let mut reader = Reader { rest: body };
+    let id = u64::from_be_bytes(reader.array()?);
+    let flags = reader.byte()?;
+    let result = if flags & IS_REFUSAL != 0 {
+        Err(serde_json::from_str(reader.long()?).map_err(|_| "a refusal is not one")?)
+    } else {
+        Ok(reader.payload(flags)?)
+    };
+    reader.end()?;
+    Ok(Frame::Respond { id, result })
 }
 
 /// What is passed on as JSON must be: anything else would break the clients' streams.
@@ -280,6 +358,19 @@ impl<'a> Reader<'a> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or("it ends too early")?;
         self.rest = rest;
         Ok(taken)
+    }
+
+    fn end(&self) -> Result<(), &'static str> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err("more bytes follow than it says")
+        }
+    }
+
+    fn payload(&mut self, flags: u8) -> Result<Payload<'a>, &'static str> {
+        let raw = self.long()?;
+        Ok(if flags & IS_JSON != 0 { Payload::Json(json(raw)?) } else { Payload::Text(raw) })
     }
 
     fn byte(&mut self) -> Result<u8, &'static str> {

@@ -25,8 +25,8 @@ use uuid::Uuid;
 /// How long a connection may take, and then the handshake. A guess: some round trips on a bad line.
 const CONNECT: Duration = Duration::from_secs(3);
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Room for one read.
-const READ: usize = 64 << 10;
+/// Room for one read: what comes of many publishers together becomes few writes to each subscriber.
+const READ: usize = 256 << 10;
 /// Room for more, while a long frame is being read.
 const LARGE_READ: usize = 1 << 20;
 /// Bytes of frames that are handled in one batch. A guess at a few milliseconds.
@@ -213,6 +213,7 @@ impl Reader {
         let read = buffer.len() - before;
         self.peer.heard_ms.store(self.shell.clock_ms(), Ordering::Relaxed);
         self.shell.hub.counters.bytes_in.add(read as u64);
+        self.shell.hub.counters.link_bytes_in.add(read as u64);
         if !is_plain {
             let sealed = std::mem::take(&mut self.sealed);
             self.open.push(&sealed, &mut self.bytes).map_err(|e| io::Error::other(e.to_string()))?;

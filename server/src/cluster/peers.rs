@@ -9,11 +9,11 @@ use super::questions::Questions;
 use super::tables::{ClientRow, Closed, Offer, Share, Table, Topic};
 use crate::block::{Block, Encoded};
 use crate::hub::{seconds, Batch, Client, Hub, Item, Publisher, Reach, Run, SysEvent, Wanted};
-use crate::services::Passed;
-use hubbub_shared::encoding::{Out, Payload};
+use hubbub_shared::encoding::Out;
 use hubbub_shared::names::{channel_str, Pattern};
 use hubbub_shared::reply::ClientInfo;
 use parking_lot::{Mutex, RwLock};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -222,6 +222,8 @@ impl Peers {
         match frame {
             Frame::Adopt => {}
             Frame::Run(run) => deliver(hub, peer, &run, batch),
+            Frame::Request(request) => hub.services.request_of_peer(hub, peer, &request, batch),
+            Frame::Respond { id, result } => hub.services.respond_of_peer(hub, peer, id, result, batch),
             Frame::Told(Told::Rows(rows)) => {
                 rows.into_iter().for_each(|row| self.hear_row(hub, peer, row, batch));
             }
@@ -255,15 +257,6 @@ impl Peers {
             }
             Frame::Told(Told::Answer { id, answer }) => {
                 self.questions.answered(hub, peer, id, *answer, batch);
-            }
-            Frame::Told(Told::Request { id, service, from, payload, is_json, within_ms }) => {
-                let payload = if is_json { Payload::Json(&payload) } else { Payload::Text(&payload) };
-                let within = Duration::from_millis(within_ms);
-                let passed = Passed { id, service: &service, from: &from, payload, within };
-                hub.services.request_of_peer(hub, peer, &passed, batch);
-            }
-            Frame::Told(Told::Respond { id, result }) => {
-                hub.services.respond_of_peer(hub, peer, id, result, batch);
             }
             Frame::Told(Told::Leaving) => log::info!(server = &*peer.name; "it is about to stop"),
         }
@@ -393,11 +386,11 @@ impl Copies {
 }
 
 /// Queues one frame to one server.
-pub fn send(peer: &Arc<Peer>, what: &Told<'_>, batch: &mut Batch) {
+pub fn send(peer: &Arc<Peer>, what: &Told, batch: &mut Batch) {
     batch.send(peer, &told(what));
 }
 
-fn told(what: &Told<'_>) -> Encoded {
+fn told(what: &Told) -> Encoded {
     let mut bytes = Vec::new();
     frame::push_told(what, &mut bytes);
     Encoded::new(Block::from(bytes))
@@ -419,7 +412,7 @@ fn row(client: &Client) -> ClientRow {
 /// Messages that another server took: to the subscribers here, and no further.
 fn deliver(hub: &Hub, peer: &Arc<Peer>, run: &frame::Run<'_>, batch: &mut Batch) {
     let at = crate::clock::Stamp::of(run.at_ms);
-    let items: Vec<Item<'_>> = run
+    let items: SmallVec<[Item<'_>; 2]> = run
         .items
         .iter()
         .map(|said| Item {

@@ -4,7 +4,7 @@
 use super::balance::{Balance, Place, Sister};
 use super::frame::Told;
 use super::member::{origin, Load, Member};
-use super::membership::State;
+use super::membership::{State, Traffic};
 use super::peers::{send, Peers};
 use super::questions::{Asked, Finish, Question, DEADLINE, SYNC_DEADLINE};
 use crate::clock::Now;
@@ -12,7 +12,7 @@ use crate::hub::{seconds, Batch, Client, Hub};
 use hubbub_shared::reply::ServerInfo;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -51,6 +51,8 @@ pub struct ServerManager {
     balance: Mutex<Balance>,
     /// How this one was at the last beat.
     load: Mutex<Load>,
+    /// Bytes of gossip that came and went.
+    gossip: [AtomicU64; 2],
 }
 
 #[derive(Default, Clone, Copy)]
@@ -72,6 +74,7 @@ impl ServerManager {
             seen: Mutex::default(),
             balance: Mutex::new(Balance::new(id)),
             load: Mutex::default(),
+            gossip: Default::default(),
         }
     }
 
@@ -88,6 +91,19 @@ impl ServerManager {
     /// What gossip tells of the others.
     pub fn see(&self, seen: Vec<Seen>) {
         *self.seen.lock() = seen;
+    }
+
+    /// How much gossip came and went since the start.
+    pub fn set_gossip(&self, traffic: Traffic) {
+        let [came, went] = &self.gossip;
+        came.store(traffic.bytes_in, Ordering::Relaxed);
+        went.store(traffic.bytes_out, Ordering::Relaxed);
+    }
+
+    /// Bytes of gossip that came and that went.
+    pub fn gossip_bytes(&self) -> (u64, u64) {
+        let [came, went] = &self.gossip;
+        (came.load(Ordering::Relaxed), went.load(Ordering::Relaxed))
     }
 
     /// How this server is.

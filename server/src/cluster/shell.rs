@@ -276,6 +276,7 @@ impl Shell {
             changed |= matches!(effect, Effect::Up(_) | Effect::Down { .. });
             self.perform(effect, now, &mut batch);
         }
+        self.hub.servers.set_gossip(node.traffic());
         if changed {
             self.hub.servers.see(seen(&node, now));
         }

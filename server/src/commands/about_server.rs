@@ -54,6 +54,7 @@ pub(super) fn ping(call: Call<'_>, _: &Command<'_>) -> Result<Outcome> {
 pub(super) fn stats(call: Call<'_>, _: &Command<'_>) -> Result<Outcome> {
     let hub = call.hub;
     let counters = &hub.counters;
+    let (gossip_bytes_in, gossip_bytes_out) = hub.servers.gossip_bytes();
     let (services, requests_open, requests_total) = hub.services.counts();
     Ok(Outcome::Reply(Reply::Stats(Box::new(StatsReply {
         server: hub.name().to_owned(),
@@ -76,6 +77,11 @@ pub(super) fn stats(call: Call<'_>, _: &Command<'_>) -> Result<Outcome> {
         requests_open,
         requests_total,
         history_bytes: hub.channels.history_bytes(),
+        peers: hub.servers.peers.all().len() as u64,
+        gossip_bytes_in,
+        gossip_bytes_out,
+        link_bytes_in: counters.link_bytes_in.get(),
+        link_bytes_out: counters.link_bytes_out.get(),
     }))))
 }
 

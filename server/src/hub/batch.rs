@@ -113,6 +113,16 @@ impl Batch {
     /// Queues something to another server. A link that is over its bound ends: its task sees that.
     pub fn send(&mut self, peer: &Arc<Peer>, encoded: &Encoded) {
         let push = peer.outbox.push(encoded, 0, &mut self.pressed);
+        self.sent(peer, push);
+    }
+
+    /// Queues what a closure appends to another server.
+    pub fn write_to(&mut self, peer: &Arc<Peer>, write: impl FnOnce(&mut Vec<u8>)) {
+        let push = peer.outbox.push_with(0, &mut self.pressed, write);
+        self.sent(peer, push);
+    }
+
+    fn sent(&mut self, peer: &Arc<Peer>, push: Push) {
         self.work += STEP;
         match push {
             Push::Queued | Push::Closed => {}

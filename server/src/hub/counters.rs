@@ -28,6 +28,8 @@ pub struct Counters {
     pub messages_out: Counter,
     pub bytes_in: Counter,
     pub bytes_out: Counter,
+    pub link_bytes_in: Counter,
+    pub link_bytes_out: Counter,
     pub slow_consumers: Counter,
     pub refusals: Counter,
 }

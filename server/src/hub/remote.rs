@@ -5,8 +5,8 @@
 use super::batch::Batch;
 use super::channel::Run;
 use super::matcher::PatternNode;
-use crate::block::{Block, Encoded};
-use crate::cluster::frame::{push_run, push_run_body, Said};
+use crate::block::Encoded;
+use crate::cluster::frame::{push_run, RunHead, Said};
 use crate::cluster::tables::Share;
 use crate::cluster::Peer;
 use smallvec::SmallVec;
@@ -98,31 +98,42 @@ fn queue(run: &Run<'_>, targets: &[Target<'_>], batch: &mut Batch) {
     if targets.is_empty() {
         return;
     }
-    let mut body = Vec::new();
-    let items = run.items.iter().map(|item| Said {
-        payload: item.payload,
-        headers: item.headers,
-        reply: item.reply.as_deref(),
-    });
-    push_run_body(run.channel, run.publisher.name, batch.now.unix_ms, run.first_seq, items, &mut body);
-    let mut common: Option<Encoded> = None;
-    for Target { peer, plain, groups } in targets {
-        let encode = |batch: &mut Batch| {
-            let mut block: Block = batch.block();
-            push_run(*plain, groups, &body, block.out());
-            Encoded::new(block)
+    let at_ms = batch.now.unix_ms;
+    let encode = |target: &Target<'_>, out: &mut Vec<u8>| {
+        let items = run.items.iter().map(|item| Said {
+            payload: item.payload,
+            headers: item.headers,
+            reply: item.reply.as_deref(),
+        });
+        let head = RunHead {
+            plain: target.plain,
+            groups: &target.groups,
+            channel: run.channel,
+            from: run.publisher.name,
+            at_ms,
+            first_seq: run.first_seq,
         };
-        if groups.is_empty() {
-            let block = match common.take() {
-                Some(block) => block,
-                None => encode(batch),
-            };
-            batch.send(peer, &block);
-            common = Some(block);
+        push_run(&head, items, out);
+    };
+    // Most often there is one: it is encoded where it is queued.
+    if let [only] = targets {
+        return batch.write_to(only.peer, |out| encode(only, out));
+    }
+    let mut common: Option<Encoded> = None;
+    for target in targets {
+        if target.groups.is_empty() {
+            let block = common.get_or_insert_with(|| {
+                let mut block = batch.block();
+                encode(target, block.out());
+                Encoded::new(block)
+            });
+            batch.send(target.peer, block);
         } else {
-            let block = encode(batch);
-            batch.send(peer, &block);
+            batch.write_to(target.peer, |out| encode(target, out));
         }
+    }
+    if let Some(block) = common {
+        batch.reuse(block);
     }
 }
 

@@ -7,7 +7,6 @@ mod remote;
 mod reverse;
 mod uuid;
 
-pub use remote::Passed;
 pub use reverse::reversed;
 
 use crate::cluster::tables::Offer;

@@ -3,32 +3,16 @@
 
 use super::ledger::{Caller, Open};
 use super::{Service, Services};
-use crate::cluster::frame::Told;
-use crate::cluster::peers::send;
+use crate::cluster::frame::{push_request, push_respond, Request};
 use crate::cluster::tables::Offer;
 use crate::cluster::Peer;
 use crate::hub::{Batch, Hub};
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::names::ClientName;
 use hubbub_shared::refusal::{Code, Refusal};
-use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A request as another server passes it on.
-pub struct Passed<'a> {
-    /// Its number there.
-    pub id: u64,
-    /// The service.
-    pub service: &'a str,
-    /// The caller's name.
-    pub from: &'a str,
-    /// What is asked.
-    pub payload: Payload<'a>,
-    /// How long the caller waits.
-    pub within: Duration,
-}
 
 impl Services {
     /// From now on changes are written down, for other servers.
@@ -80,12 +64,13 @@ impl Services {
     }
 
     /// Another server passes a request on.
-    pub fn request_of_peer(&self, hub: &Hub, peer: &Arc<Peer>, passed: &Passed<'_>, batch: &mut Batch) {
-        let Passed { id, service, from, payload, within } = *passed;
+    pub fn request_of_peer(&self, hub: &Hub, peer: &Arc<Peer>, request: &Request<'_>, batch: &mut Batch) {
+        let Request { id, service, from, payload, within_ms } = *request;
         let Ok(from) = ClientName::parse(from) else {
             let refusal = Refusal::new(Code::BadName, "the caller has no valid name");
             return pass_back(peer, id, Err(&refusal), batch);
         };
+        let within = Duration::from_millis(within_ms);
         let open = Open {
             caller: Caller::Peer(peer.clone(), id),
             from,
@@ -107,13 +92,13 @@ impl Services {
         hub: &Hub,
         peer: &Peer,
         id: u64,
-        result: Result<Box<RawValue>, Refusal>,
+        result: Result<Payload<'_>, Refusal>,
         batch: &mut Batch,
     ) {
         let mut inner = self.inner.lock();
         let Some(open) = inner.ledger.take(id, peer.key) else { return };
         match &result {
-            Ok(answer) => inner.finish(open, Ok(Payload::Json(answer.get())), hub, batch),
+            Ok(answer) => inner.finish(open, Ok(*answer), hub, batch),
             // Its last provider has gone: there may be others.
             Err(refusal) if refusal.code == Code::NoResponders => inner.pass_on(open, hub, batch),
             Err(refusal) => inner.finish(open, Err(refusal), hub, batch),
@@ -131,24 +116,17 @@ impl Service {
 /// Passes a request on to another server.
 pub(super) fn pass_on(peer: &Arc<Peer>, id: u64, open: &Open, batch: &mut Batch) {
     let left = open.deadline.saturating_duration_since(batch.now.instant);
-    let request = Told::Request {
+    let request = Request {
         id,
-        service: (&*open.service).into(),
-        from: open.from.as_str().into(),
-        payload: open.payload().raw().into(),
-        is_json: open.is_json,
+        service: &open.service,
+        from: open.from.as_str(),
+        payload: open.payload(),
         within_ms: left.as_millis() as u64,
     };
-    send(peer, &request, batch);
+    batch.write_to(peer, |out| push_request(&request, out));
 }
 
 /// Passes an answer back to the server that asked.
 pub(super) fn pass_back(peer: &Arc<Peer>, id: u64, result: Result<Payload<'_>, &Refusal>, batch: &mut Batch) {
-    let result = match result {
-        Ok(Payload::Json(json)) => RawValue::from_string(json.to_owned()),
-        Ok(Payload::Text(text)) => serde_json::value::to_raw_value(text),
-        Err(refusal) => return send(peer, &Told::Respond { id, result: Err(refusal.clone()) }, batch),
-    };
-    let result = result.map_err(|_| Refusal::new(Code::Internal, "the answer is not JSON"));
-    send(peer, &Told::Respond { id, result }, batch);
+    batch.write_to(peer, |out| push_respond(id, result, out));
 }
