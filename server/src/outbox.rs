@@ -132,13 +132,14 @@ struct Queue {
     /// Whether it was closed for its bound.
     overflowed: bool,
     messages: u64,
+    /// Bytes that it holds at the most.
+    max: usize,
 }
 
 /// The queue to one client.
 #[derive(Debug)]
 pub struct Outbox {
     queue: Mutex<Queue>,
-    max: usize,
 }
 
 impl Outbox {
@@ -153,15 +154,21 @@ impl Outbox {
             open: true,
             overflowed: false,
             messages: 0,
+            max,
         };
-        Outbox { queue: Mutex::new(queue), max }
+        Outbox { queue: Mutex::new(queue) }
+    }
+
+    /// Holds so many bytes from now on.
+    pub fn set_max(&self, max: usize) {
+        self.queue.lock().max = max;
     }
 
     /// Queues encoded messages. `pressed` is set when the queue is more than half full.
     #[inline]
     pub fn push(&self, encoded: &Encoded, messages: u64, pressed: &mut bool) -> Push {
         let mut queue = self.queue.lock();
-        let push = queue.admit(encoded.len(), messages, self.max, pressed);
+        let push = queue.admit(encoded.len(), messages, pressed);
         match encoded {
             _ if !push.is_queued() => {}
             Encoded::Shared(block) if queue.tail.is_empty() || block.len() >= SEAL_FROM => {
@@ -190,7 +197,7 @@ impl Outbox {
             }
             return Push::Queued;
         }
-        let push = queue.admit(added, messages, self.max, pressed);
+        let push = queue.admit(added, messages, pressed);
         if !push.is_queued() {
             queue.tail.truncate(before);
         }
@@ -262,17 +269,17 @@ impl Outbox {
 impl Queue {
     /// Decides about so many bytes more, and counts them if they are taken.
     #[inline]
-    fn admit(&mut self, more: usize, messages: u64, max: usize, pressed: &mut bool) -> Push {
+    fn admit(&mut self, more: usize, messages: u64, pressed: &mut bool) -> Push {
         if !self.open {
             return Push::Closed;
         }
         let total = self.length + self.in_flight + more;
-        if total > max {
+        if total > self.max {
             self.open = false;
             self.overflowed = true;
             return Push::Overflow;
         }
-        *pressed |= total > max / 2;
+        *pressed |= total > self.max / 2;
         self.messages += messages;
         self.length += more;
         self.schedule()

@@ -21,6 +21,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long the links have at least to send what waits on them. A guess: some round trips.
+const LEAVING: Duration = Duration::from_secs(1);
 /// Stands for the network beyond this machine where no address of it is known: one of those that are
 /// kept for documentation (RFC 5737). Nothing is sent there.
 const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 9);
@@ -81,7 +83,8 @@ async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()>
     let deadline = Instant::now() + within;
     shell.drain();
     drain(&hub, deadline).await;
-    shell.leave(deadline).await;
+    // Other servers are not to lose anything for a client that did not read.
+    shell.leave(deadline.max(Instant::now() + LEAVING)).await;
     drop((ready_file, held));
     if let Some(message) = conflict {
         anyhow::bail!(message);

@@ -8,7 +8,7 @@ use crate::commands::{self, Outcome};
 use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher, Reach};
 use hubbub_shared::command::{Command, Value};
 use hubbub_shared::encoding::{json, scan, Decoder, Head, Misread, Out, Payload, Step};
-use hubbub_shared::limits::{GREETING_DELAY, MAX_HEADERS, MAX_MISSED_HEARTBEATS};
+use hubbub_shared::limits::{GREETING_DELAY, MAX_HEADERS, MAX_MISSED_HEARTBEATS, MAX_OPEN_QUESTIONS};
 use hubbub_shared::names::{channel_str, is_hubs_own, is_inbox, ClientName};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::{Encoding, Op};
@@ -124,10 +124,14 @@ impl Session {
         }
     }
 
-    /// Whether an answer from other servers is awaited before the next command is run: text has no ids,
-    /// and so its answers come in the order of the commands.
+    /// Whether answers from other servers are awaited before the next command is run: text has no ids,
+    /// and so its answers come in the order of the commands; others may wait for a few at once.
     pub fn waits(&self) -> bool {
-        self.client.waits.load(Ordering::Acquire) > 0 && self.client.encoding() == Encoding::Text
+        let most = match self.client.encoding() {
+            Encoding::Text => 1,
+            Encoding::Json | Encoding::Frame => MAX_OPEN_QUESTIONS,
+        };
+        self.client.waits.load(Ordering::Acquire) >= most
     }
 
     /// Whether nothing more is to be read.

@@ -42,7 +42,16 @@ pub const MAX_MISSED_HEARTBEATS: u8 = 3;
 pub const MAX_HEARTBEAT_S: u64 = 86_400;
 /// Closed connections that `clients closed` remembers. Product requirement; the oldest go.
 pub const MAX_CLOSED_CLIENTS: usize = 10_000;
-/// Bytes queued to another server. A guess at what a burst leaves within a second on a fast network;
+/// Commands of one client that wait for answers from other servers; its next one is run when one of
+/// these is answered. A guess: each may bring lists from every server.
+pub const MAX_OPEN_QUESTIONS: u32 = 16;
+/// Groups of one channel or pattern; beyond it: `too-many`. A guess: each is chosen from for each message.
+pub const MAX_GROUPS: usize = 256;
+/// Channels that are kept for good (`create`, `topic`), on all servers together; beyond it: `too-many`.
+/// A guess: they never go by themselves, and every server has them.
+pub const MAX_KEPT_CHANNELS: usize = 100_000;
+/// Bytes queued to another server, beside the rows that it is told at the start. A guess at what a burst leaves within a second on a fast network
+/// (twice the longest frame of a client, where that is more);
 /// over it: the link is closed, made again, and what was lost shows in the counts of messages.
 pub const MAX_LINK_QUEUE: usize = 64 << 20;
 

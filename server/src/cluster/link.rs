@@ -143,7 +143,7 @@ pub async fn run(shell: Arc<Shell>, socket: Socket, met: Met, early: Vec<u8>, di
         }) as super::peer::Sealer)
     });
     let number = shell.next_link();
-    let peer = Arc::new(Peer::new(number, member, shell.hub.rows(), Some(Wire { socket, sealer })));
+    let peer = Arc::new(Peer::new(number, member, Some(Wire { socket, sealer })));
     peer.heard_ms.store(shell.clock_ms(), Ordering::Relaxed);
     shell.handshaken(&peer, dialed_by_us).await;
     let mut reader =

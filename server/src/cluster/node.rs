@@ -8,7 +8,7 @@ use super::membership::{self, Event, Known, Membership, Settings, Traffic};
 use super::sealed::Refused;
 use super::settlement::{Action, Failure, Settlement, Why};
 use crate::clock::Now;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -81,6 +81,8 @@ pub struct Node {
     membership: Membership,
     settlement: Settlement,
     started: Instant,
+    /// Members to which there was a link.
+    linked: BTreeSet<Uuid>,
     effects: VecDeque<Effect>,
 }
 
@@ -89,7 +91,13 @@ impl Node {
     pub fn new(me: Member, settings: Settings, now: Now) -> Node {
         let settlement = Settlement::new(me.id);
         let membership = Membership::new(me, settings, now);
-        Node { membership, settlement, started: now.instant, effects: VecDeque::new() }
+        Node {
+            membership,
+            settlement,
+            started: now.instant,
+            linked: BTreeSet::new(),
+            effects: VecDeque::new(),
+        }
     }
 
     /// This server.
@@ -224,6 +232,7 @@ impl Node {
                 while let Some(action) = self.settlement.poll() {
                     self.link_action(now, action);
                 }
+                self.linked.remove(&member.id);
                 Effect::Down { member, left }
             }
             membership::Effect::Event(Event::Rejoined(_)) => Effect::Rejoined,
@@ -235,10 +244,15 @@ impl Node {
         let effect = match action {
             Action::Dial { peer, addr } => Effect::Dial { peer, addr },
             Action::Adopt { link } => Effect::Adopt { link },
-            Action::Use { link, .. } => Effect::Use { link },
+            Action::Use { link, peer } => {
+                self.linked.insert(peer);
+                Effect::Use { link }
+            }
             Action::Close { link, why } => Effect::Close { link, why },
             Action::Lost { peer } => Effect::Parted { peer },
-            Action::Gone { peer } => return self.membership.gone(now, peer),
+            // Where there was never a link, a firewall may refuse it.
+            Action::Gone { peer } if self.linked.contains(&peer) => return self.membership.gone(now, peer),
+            Action::Gone { peer } => return self.membership.suspect(now, peer),
             Action::Suspect { peer } => return self.membership.suspect(now, peer),
             Action::Conflict { code: Code::NameTaken, peer, message } if peer < self.me().id => {
                 return self.conflict(now, message);

@@ -15,9 +15,6 @@ use std::sync::Arc;
 /// Set in the key of every peer, so that peers and clients have keys of one kind.
 const PEER: u64 = 1 << 63;
 
-/// Bytes of a row, as it is told. A guess: the longest name of a channel, and a group.
-const MAX_ROW: usize = 256;
-
 /// Turns bytes into what goes over the wire.
 pub type Sealer = Box<dyn FnMut(&[&[u8]], &mut Vec<u8>) + Send>;
 
@@ -78,15 +75,14 @@ pub enum Kind {
 }
 
 impl Peer {
-    /// A peer over a link whose ends are proven. Its queue has room for so many rows of this server's
-    /// tables, which are told all at once. Without a wire, nothing is ever written (tests).
-    pub fn new(link: u64, member: Member, rows: usize, wire: Option<Wire>) -> Peer {
+    /// A peer over a link whose ends are proven. Without a wire, nothing is ever written (tests).
+    pub fn new(link: u64, member: Member, wire: Option<Wire>) -> Peer {
         Peer {
             key: PEER | link,
             name: member.name.as_str().into(),
             origin: member.origin().into(),
             member,
-            outbox: Outbox::new(MAX_LINK_QUEUE + rows * MAX_ROW),
+            outbox: Outbox::new(MAX_LINK_QUEUE),
             task: AtomicWaker::new(),
             rtt_us: AtomicU32::new(u32::MAX),
             heard_ms: AtomicU64::new(0),

@@ -10,6 +10,7 @@ use super::tables::{ClientRow, Closed, Offer, Share, Table, Topic};
 use crate::block::{Block, Encoded};
 use crate::hub::{seconds, Batch, Client, Hub, Item, Publisher, Reach, Run, SysEvent, Wanted};
 use hubbub_shared::encoding::Out;
+use hubbub_shared::limits::MAX_LINK_QUEUE;
 use hubbub_shared::names::{channel_str, Pattern};
 use hubbub_shared::reply::ClientInfo;
 use parking_lot::{Mutex, RwLock};
@@ -234,13 +235,15 @@ impl Peers {
             Frame::Told(Told::Whole) => self.hear_whole(hub, peer, batch),
             Frame::Told(Told::Beat { digests, sent_us }) => {
                 send(peer, &Told::BeatBack { sent_us }, batch);
-                let copies = peer.copies.lock();
+                let mut copies = peer.copies.lock();
                 let known = [
                     copies.interest.digest(),
                     copies.services.digest(),
                     self.directory.lock().digest(peer.member.id),
                 ];
                 if copies.is_whole && copies.anew.is_none() && known != digests {
+                    // Asked once: until all rows were told again.
+                    copies.is_whole = false;
                     drop(copies);
                     log::warn!(server = &*peer.name; "its tables differ from what it told; asked for all of them");
                     send(peer, &Told::Repair, batch);
@@ -344,7 +347,7 @@ impl Peers {
 impl Own {
     /// Everything, to one server, in the order of the keys.
     fn tell_all(&mut self, hub: &Hub, peer: &Arc<Peer>, batch: &mut Batch) {
-        send(peer, &Told::Anew, batch);
+        let mut frames = vec![told(&Told::Anew)];
         let interest =
             self.interest.sorted().into_iter().map(|(k, v)| Row::Interest(k.clone(), Some(v.clone())));
         let services =
@@ -357,9 +360,13 @@ impl Own {
         });
         let rows: Vec<Row> = interest.chain(services).chain(clients).chain(topics).collect();
         for rows in rows.chunks(MAX_ROWS) {
-            send(peer, &Told::Rows(rows.to_vec()), batch);
+            frames.push(told(&Told::Rows(rows.to_vec())));
         }
-        send(peer, &Told::Whole, batch);
+        frames.push(told(&Told::Whole));
+        // All of it is queued at once, and must not be too much by itself.
+        let rows: usize = frames.iter().map(Encoded::len).sum();
+        peer.outbox.set_max(MAX_LINK_QUEUE.max(2 * hub.limits.max_frame) + rows);
+        frames.iter().for_each(|frame| batch.send(peer, frame));
     }
 }
 

@@ -131,7 +131,8 @@ impl ServerManager {
 
     fn sisters(&self) -> Vec<Sister> {
         let seen = self.seen.lock();
-        let alive = seen.iter().filter(|s| s.state == State::Alive);
+        let own = self.addrs.lock().peer;
+        let alive = seen.iter().filter(|s| s.state == State::Alive && is_reachable(&s.member, own));
         alive.map(|s| Sister { id: s.member.id, addr: s.member.client_addr, load: s.load }).collect()
     }
 
@@ -143,8 +144,10 @@ impl ServerManager {
     /// Where clients of the cluster's servers connect, this one's first.
     pub fn client_addrs(&self) -> Vec<String> {
         let seen = self.seen.lock();
+        let addrs = *self.addrs.lock();
         let others = seen.iter().filter(|s| s.state == State::Alive && !s.load.draining);
-        let own = self.addrs.lock().client;
+        let others = others.filter(|s| is_reachable(&s.member, addrs.peer));
+        let own = addrs.client;
         own.into_iter().chain(others.map(|s| s.member.client_addr)).map(|addr| addr.to_string()).collect()
     }
 
@@ -236,6 +239,13 @@ impl ServerManager {
         all.extend(others);
         all
     }
+}
+
+/// Whether clients of this server can reach another one where it says: loopback is this machine's.
+fn is_reachable(member: &Member, own: Option<SocketAddr>) -> bool {
+    let is_here =
+        member.peer_addr.ip().is_loopback() || own.is_some_and(|own| own.ip() == member.peer_addr.ip());
+    is_here || !member.client_addr.ip().to_canonical().is_loopback()
 }
 
 /// Clients as a share of the most that a server accepts, to four places.

@@ -36,8 +36,9 @@ const BEAT: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_secs(5);
 /// A beat that comes so late says that this process was stopped for a while: nobody else was silent.
 const PAUSED: Duration = Duration::from_millis(2_500);
-/// Connections that may be proving themselves at once. A guess: more than a cluster has servers.
-const MAX_HANDSHAKES: usize = 256;
+/// Connections that may be proving themselves at once: fewer than the descriptors that are kept from
+/// clients, and more than a cluster has servers that start at the same moment. A guess.
+const MAX_HANDSHAKES: usize = 48;
 /// Servers of which it is remembered that their links were lost; most of them never come back, since a
 /// restart is another run. A guess.
 const MAX_PARTED: usize = 256;
@@ -199,6 +200,9 @@ impl Shell {
     /// Both ends of a link are proven.
     pub async fn handshaken(self: &Arc<Self>, peer: &Arc<Peer>, dialed_by_us: bool) {
         self.links.lock().insert(peer.link(), peer.clone());
+        if self.leaving.load(Ordering::Acquire) {
+            return close(peer);
+        }
         let member = &peer.member;
         let turn = self.turn_of_node(|node, now| node.handshaken(now, peer.link(), member, dialed_by_us));
         turn.written(&self.hub).await;
@@ -316,6 +320,8 @@ impl Shell {
                     log::debug!(to:% = to, error:% = e; "a packet was not sent");
                 }
             }
+            // Who is about to stop makes no links any more.
+            Effect::Dial { .. } if self.leaving.load(Ordering::Acquire) => {}
             Effect::Dial { peer, addr } => rt::spawn(link::dial(self.clone(), peer, addr)),
             Effect::Adopt { link } => {
                 let mut bytes = Vec::new();

@@ -102,15 +102,6 @@ impl Hub {
         &self.servers.name
     }
 
-    /// Rows that other servers are told of, about.
-    pub fn rows(&self) -> usize {
-        let (services, _, _) = self.services.counts();
-        self.clients.count()
-            + self.channels.count()
-            + self.channels.matcher.len() as usize
-            + services as usize
-    }
-
     /// Takes in a connection.
     pub fn open(
         &self,

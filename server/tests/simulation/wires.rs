@@ -170,7 +170,7 @@ impl World {
         let now_ms = self.hub(place).map_or(0, |hub| hub.servers.clock_us(self.now(place)) / 1000);
         let Some(process) = self.process_mut(place) else { return };
         let link = process.next_link();
-        let peer = Arc::new(Peer::new(link, member.clone(), 0, None));
+        let peer = Arc::new(Peer::new(link, member.clone(), None));
         peer.heard_ms.store(now_ms, Ordering::Relaxed);
         process.links.insert(link, (peer.clone(), wire, side));
         if let Some(Wire { ends }) = self.wires.get_mut(&wire) {
