@@ -71,7 +71,7 @@ pub fn clients(
 
 /// Clients of this server that receive a channel's messages; `None` where there is no such channel.
 pub fn who(hub: &Hub, channel: &str, batch: &mut Batch) -> Option<ClientsReply> {
-    let receivers = hub.channels.find(channel)?.receivers(&hub.channels.matcher);
+    let receivers = hub.channels.receivers(channel)?;
     let mut rows = Rows::new(hub, MAX_LIST_ROWS);
     push_clients(&mut rows, receivers.iter(), hub, batch);
     batch.worked(LOOK * receivers.len() + rows.bytes);
@@ -134,7 +134,7 @@ pub fn channels(hub: &Hub, pattern: Option<&Pattern>, batch: &mut Batch) -> Chan
             messages: channel.messages(),
             created_at: Stamp::of(channel.created_ms).to_string(),
         };
-        let bytes = 150 + row.name.len() + 2 * row.topic.len();
+        let bytes = channel_bytes(&row);
         if !rows.push(row, bytes) {
             break;
         }
@@ -186,12 +186,37 @@ pub fn services(hub: &Hub, batch: &mut Batch) -> ServicesReply {
     ServicesReply { services, missing: Vec::new() }
 }
 
+/// Leaves out the rows at the end that are too many; whether there were any.
+fn cut<T>(rows: &mut Vec<T>, limit: usize, max_bytes: usize, bytes: impl Fn(&T) -> usize) -> bool {
+    let mut total = 0;
+    let fits = rows.iter().take(limit).take_while(|row| {
+        total += bytes(row);
+        total <= max_bytes
+    });
+    let kept = fits.count();
+    let is_cut = kept < rows.len();
+    rows.truncate(kept);
+    is_cut
+}
+
+/// About how long a channel is in a reply.
+fn channel_bytes(channel: &ChannelInfo) -> usize {
+    150 + channel.name.len() + 2 * channel.topic.len()
+}
+
+/// About how long a message is in a reply.
+fn message_bytes(message: &MessageInfo) -> usize {
+    let headers: usize =
+        message.headers.iter().flatten().map(|(key, value)| 2 * (key.len() + value.len()) + 6).sum();
+    250 + message.channel.len() + message.data.get().len() + headers
+}
+
 /// Lists that can be put together.
 pub trait Merge {
     /// Adds what another server answered.
     fn merge(&mut self, other: Self);
-    /// Puts the rows in order, and leaves out those beyond the limit.
-    fn finish(&mut self, limit: usize, missing: Vec<String>);
+    /// Puts the rows in order, and leaves out those beyond the limit: in number, and in bytes.
+    fn finish(&mut self, limit: usize, max_bytes: usize, missing: Vec<String>);
 }
 
 impl Merge for ClientsReply {
@@ -200,9 +225,13 @@ impl Merge for ClientsReply {
         self.truncated |= other.truncated;
     }
 
-    fn finish(&mut self, limit: usize, missing: Vec<String>) {
-        self.truncated |= self.clients.len() > limit;
-        self.clients.truncate(limit);
+    /// Open ones first, the longest connected before others; then closed ones, the latest first.
+    fn finish(&mut self, limit: usize, max_bytes: usize, missing: Vec<String>) {
+        self.clients.sort_by(|a, b| match (&a.closed_at, &b.closed_at) {
+            (None, None) => a.connected_at.cmp(&b.connected_at),
+            (a, b) => a.is_some().cmp(&b.is_some()).then_with(|| b.cmp(a)),
+        });
+        self.truncated |= cut(&mut self.clients, limit, max_bytes, row_bytes);
         self.missing = missing;
     }
 }
@@ -230,9 +259,8 @@ impl Merge for ChannelsReply {
         self.channels = by_name.into_values().collect();
     }
 
-    fn finish(&mut self, limit: usize, missing: Vec<String>) {
-        self.truncated |= self.channels.len() > limit;
-        self.channels.truncate(limit);
+    fn finish(&mut self, limit: usize, max_bytes: usize, missing: Vec<String>) {
+        self.truncated |= cut(&mut self.channels, limit, max_bytes, channel_bytes);
         self.missing = missing;
     }
 }
@@ -243,9 +271,10 @@ impl Merge for HistoryReply {
     }
 
     /// By time; of one origin by its count, whatever its clock did.
-    fn finish(&mut self, limit: usize, missing: Vec<String>) {
-        self.messages.sort_by(|a, b| (&a.at, &a.origin, a.seq).cmp(&(&b.at, &b.origin, b.seq)));
-        self.messages.drain(..self.messages.len().saturating_sub(limit));
+    fn finish(&mut self, limit: usize, max_bytes: usize, missing: Vec<String>) {
+        self.messages.sort_by(|a, b| (&b.at, &b.origin, b.seq).cmp(&(&a.at, &a.origin, a.seq)));
+        cut(&mut self.messages, limit, max_bytes, message_bytes);
+        self.messages.reverse();
         self.missing = missing;
     }
 }
@@ -274,7 +303,10 @@ impl Merge for ServicesReply {
         self.services = by_name.into_values().collect();
     }
 
-    fn finish(&mut self, _: usize, missing: Vec<String>) {
+    fn finish(&mut self, limit: usize, max_bytes: usize, missing: Vec<String>) {
+        cut(&mut self.services, limit, max_bytes, |service| {
+            150 + service.name.len() + 2 * service.about.len()
+        });
         self.missing = missing;
     }
 }
@@ -307,7 +339,7 @@ mod tests {
         let list = |channels| ChannelsReply { channels, truncated: false, missing: Vec::new() };
         let mut all = list(vec![row("ops", "", 1, "2026-02-01"), row("web", "w", 1, "2026-01-01")]);
         all.merge(list(vec![row("dev", "", 1, "2026-01-03"), row("ops", "builds", 3, "2026-01-02")]));
-        all.finish(2, vec!["gamma".into()]);
+        all.finish(2, 10_000, vec!["gamma".into()]);
         let shown: Vec<_> = all
             .channels
             .iter()

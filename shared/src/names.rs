@@ -77,6 +77,12 @@ pub fn fold(name: &str) -> Box<str> {
     name.to_ascii_lowercase().into_boxed_str()
 }
 
+/// Checks a name of a client or group without keeping it: the form of [`ClientName::parse`] for what is
+/// only passed on.
+pub fn client_str(text: &str) -> Result<&str, Refusal> {
+    check_client_name(text).map(|()| text)
+}
+
 fn check_client_name(text: &str) -> Result<(), Refusal> {
     const RULE: &str =
         "a name is 1 to 32 of A-Z a-z 0-9 _ - . [ ] { } ^ | and starts with a letter, a digit or _";

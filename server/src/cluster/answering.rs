@@ -5,8 +5,9 @@ use super::questions::{Answer, Question};
 use crate::clock::Stamp;
 use crate::hub::{Batch, Hub};
 use crate::lists;
+use hubbub_shared::encoding::scan::Scanner;
 use hubbub_shared::encoding::{Direct, Out, Payload};
-use hubbub_shared::names::Pattern;
+use hubbub_shared::names::{client_str, Pattern};
 use hubbub_shared::refusal::{Code, Refusal};
 
 /// Answers a question of another server from what this one has.
@@ -32,6 +33,10 @@ pub fn answer(hub: &Hub, peer: &Peer, question: Question, batch: &mut Batch) -> 
         }
         Question::Direct { to, from, from_id, at_ms, payload, is_json } => {
             let Some(client) = hub.clients.find(&to) else { return Answer::Refused(nobody(hub, &to)) };
+            let is_valid = client_str(&from).is_ok() && (!is_json || Scanner::new(&payload).value().is_ok());
+            if !is_valid {
+                return Answer::Refused(Refusal::new(Code::BadArgument, "the message is not valid"));
+            }
             let at = Stamp::of(at_ms);
             let payload = if is_json { Payload::Json(&payload) } else { Payload::Text(&payload) };
             let direct = Direct { from: &from, origin: &peer.origin, at: at.as_str(), payload };

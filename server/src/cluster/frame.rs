@@ -5,12 +5,15 @@ use super::questions::{Answer, Question};
 use super::tables::{ClientRow, Closed, Offer, Share, Topic};
 use hubbub_shared::encoding::scan::Scanner;
 use hubbub_shared::encoding::Payload;
+use hubbub_shared::names::{channel_str, client_str};
 use hubbub_shared::refusal::Refusal;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 /// The longest frame. A guess: the largest message that a hub can be told to take (128 MiB) twice.
 const MAX_FRAME: usize = 256 << 20;
+/// Groups of one frame at the most: what more there are is another frame.
+pub const MAX_FRAME_GROUPS: usize = 1_000;
 /// Rows of one frame at the most, so that a snapshot of many is sent in pieces. A guess.
 pub const MAX_ROWS: usize = 1_000;
 
@@ -304,8 +307,8 @@ fn read_run(body: &[u8]) -> Result<Run<'_>, &'static str> {
     let plain = reader.byte()? & PLAIN != 0;
     let groups = u16::from_be_bytes(reader.array()?);
     // Each is at least one byte of what is there: nothing is allocated by a claim.
-    let groups = (0..groups).map(|_| reader.short()).collect::<Result<_, _>>()?;
-    let (channel, from) = (reader.short()?, reader.short()?);
+    let groups = (0..groups).map(|_| reader.name()).collect::<Result<_, _>>()?;
+    let (channel, from) = (reader.channel()?, reader.name()?);
     let at_ms = i64::from_be_bytes(reader.array()?);
     let first_seq = u64::from_be_bytes(reader.array()?);
     let count = u32::from_be_bytes(reader.array()?) as usize;
@@ -314,7 +317,7 @@ fn read_run(body: &[u8]) -> Result<Run<'_>, &'static str> {
         let flags = reader.byte()?;
         let payload = reader.payload(flags)?;
         let headers = if flags & HAS_HEADERS != 0 { Some(json(reader.long()?)?) } else { None };
-        let reply = if flags & HAS_REPLY != 0 { Some(reader.short()?) } else { None };
+        let reply = if flags & HAS_REPLY != 0 { Some(reader.channel()?) } else { None };
         items.push(Said { payload, headers, reply });
     }
     reader.end()?;
@@ -324,7 +327,7 @@ fn read_run(body: &[u8]) -> Result<Run<'_>, &'static str> {
 fn read_request(body: &[u8]) -> Result<Request<'_>, &'static str> {
     let mut reader = Reader { rest: body };
     let (id, within_ms) = (u64::from_be_bytes(reader.array()?), u64::from_be_bytes(reader.array()?));
-    let (service, from) = (reader.short()?, reader.short()?);
+    let (service, from) = (reader.channel()?, reader.name()?);
     let flags = reader.byte()?;
     let payload = reader.payload(flags)?;
     reader.end()?;
@@ -390,6 +393,16 @@ impl<'a> Reader<'a> {
     fn short(&mut self) -> Result<&'a str, &'static str> {
         let length = self.byte()?;
         self.text(usize::from(length))
+    }
+
+    /// What goes to clients as a name has to be one.
+    fn name(&mut self) -> Result<&'a str, &'static str> {
+        client_str(self.short()?).map_err(|_| "a name is not valid")
+    }
+
+    /// Channels, and services, which are named like them.
+    fn channel(&mut self) -> Result<&'a str, &'static str> {
+        channel_str(self.short()?).map_err(|_| "a channel's name is not valid")
     }
 
     fn long(&mut self) -> Result<&'a str, &'static str> {

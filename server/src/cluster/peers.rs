@@ -11,7 +11,7 @@ use crate::block::{Block, Encoded};
 use crate::hub::{seconds, Batch, Client, Hub, Item, Publisher, Reach, Run, SysEvent, Wanted};
 use hubbub_shared::encoding::Out;
 use hubbub_shared::limits::MAX_LINK_QUEUE;
-use hubbub_shared::names::{channel_str, Pattern};
+use hubbub_shared::names::{channel_str, client_str, Pattern};
 use hubbub_shared::reply::ClientInfo;
 use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
@@ -269,7 +269,7 @@ impl Peers {
         match row {
             Row::Interest(pattern, share) => {
                 let Ok(parsed) = Pattern::parse(&pattern) else { return };
-                let share = share.filter(|share| !share.is_empty());
+                let share = share.map(known_groups).filter(|share| !share.is_empty());
                 {
                     let mut copies = peer.copies.lock();
                     copies.saw(Kind::Interest, &pattern);
@@ -289,6 +289,9 @@ impl Peers {
                 hub.services.set_remote(&name, peer, offer);
             }
             Row::Client(id, row) => {
+                if client_str(&row.name).is_err() {
+                    return;
+                }
                 let change = self.directory.lock().set(peer.member.id, &peer.name, &id, row);
                 let Some(change) = change else { return };
                 let Ok(client_id) = Uuid::parse_str(&id) else { return };
@@ -405,6 +408,12 @@ fn told(what: &Told) -> Encoded {
 
 fn shared(hub: &Hub, pattern: &Pattern) -> Option<Share> {
     Some(hub.channels.share(pattern)).filter(|share| !share.is_empty())
+}
+
+/// Groups whose names are none are passed over: no client can be in them.
+fn known_groups(mut share: Share) -> Share {
+    share.groups.retain(|name, members| client_str(name).is_ok() && *members > 0);
+    share
 }
 
 fn row(client: &Client) -> ClientRow {

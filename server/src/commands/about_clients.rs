@@ -163,10 +163,15 @@ fn find(call: &Call<'_>, name: &str) -> Result<Found> {
             }
         };
     }
-    match hub.servers.peers.directory().servers_of(bare).as_slice() {
+    let mut servers = hub.servers.peers.directory().servers_of(bare);
+    // A run that is gone, or out of reach, gives way to one that is there.
+    if servers.iter().any(|(id, _)| hub.servers.peers.of(*id).is_some()) {
+        servers.retain(|(id, _)| hub.servers.peers.of(*id).is_some());
+    }
+    match servers.as_slice() {
         [] => Err(nobody()),
-        [(_, server)] => match hub.servers.linked(server) {
-            Some(to) => Ok(Found::There(bare.to_owned(), to)),
+        [(id, server)] => match hub.servers.peers.of(*id) {
+            Some(peer) => Ok(Found::There(bare.to_owned(), Asked { peers: vec![peer], missing: Vec::new() })),
             None => {
                 let message = format!("{bare} is on {server}, which is out of reach at the moment");
                 Err(Refusal::new(Code::Timeout, message))

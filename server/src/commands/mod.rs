@@ -119,7 +119,8 @@ fn ask_all<L: Merge + Send + 'static>(
     let to = call.hub.servers.everyone();
     ask(call, command, question, to, move |outcome| {
         outcome.answers.into_iter().filter_map(read).for_each(|other| list.merge(other));
-        list.finish(limit, outcome.missing);
+        // As for one server's: it must leave room in the queue of a client that reads all it is sent.
+        list.finish(limit, outcome.hub.limits.max_queue / 4, outcome.missing);
         reply(list)
     })
 }

@@ -194,14 +194,23 @@ impl Channel {
 
     /// Queues a run that another server took to the subscribers here. It is counted and remembered
     /// where it was taken; and there is no way from here to another server.
-    pub fn deliver(&self, run: &Run<'_>, wanted: Wanted<'_>, matcher: &Matcher, batch: &mut Batch) -> u64 {
+    pub fn deliver(
+        &self,
+        run: &Run<'_>,
+        wanted: Wanted<'_>,
+        matcher: &Matcher,
+        batch: &mut Batch,
+    ) -> Result<u64, Dead> {
         let mut state = self.state.lock();
+        if state.dead {
+            return Err(Dead);
+        }
         state.touched = true;
         let looked_up = state.refresh_matched(&self.name, matcher);
         let nodes: &[Arc<PatternNode>] = looked_up.as_deref().unwrap_or(&state.matched);
         let mut fan_out = FanOut::new(run, Some(wanted), batch);
         fan_out.local(state.subscribers.as_deref(), nodes);
-        fan_out.receivers
+        Ok(fan_out.receivers)
     }
 
     /// Who is subscribed on other servers, from now on.

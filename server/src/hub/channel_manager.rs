@@ -10,12 +10,12 @@ use crate::clock::Now;
 use crate::cluster::tables::{self, Share};
 use crate::cluster::Peer;
 use dashmap::DashMap;
-use hubbub_shared::limits::Limits;
+use hubbub_shared::limits::{Limits, MAX_GROUPS, MAX_KEPT_CHANNELS};
 use hubbub_shared::names::{channel_str, is_hubs_own, is_inbox, Pattern};
 use hubbub_shared::refusal::{Code, Refusal};
 use parking_lot::Mutex;
-use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
 
 /// Channels looked at when room is needed: bounds the time that one command may take. A guess.
@@ -78,6 +78,8 @@ pub struct ChannelManager {
     remote: DashMap<Arc<str>, RemoteShares, foldhash::fast::RandomState>,
     /// What changed here since other servers were told.
     pub interest: InterestLog,
+    /// Channels that are kept for good: they stay.
+    kept: AtomicUsize,
     max_channels: usize,
     max_history: isize,
     keep: Keep,
@@ -96,6 +98,7 @@ impl ChannelManager {
             subscriptions: AtomicU64::new(0),
             remote: DashMap::default(),
             interest: InterestLog::default(),
+            kept: AtomicUsize::new(0),
             max_channels: limits.max_channels,
             max_history: isize::try_from(limits.history_total_bytes).unwrap_or(isize::MAX),
             keep: Keep { messages: limits.history_messages, bytes: limits.history_bytes },
@@ -123,11 +126,15 @@ impl ChannelManager {
             }
         }
         let name: Arc<str> = name.into();
+        // Known from the start, and looked at again below: it may change meanwhile.
+        let remote = self.remote.get(&name).map(|shares| shares.clone()).unwrap_or_default();
         let mut is_new = false;
         let entry = self.by_name.entry(name.clone()).or_insert_with(|| {
             is_new = true;
             let base = self.last_seq(&name).load(Ordering::Acquire);
-            Arc::new(Channel::new(name, now.unix_ms, base))
+            let channel = Channel::new(name, now.unix_ms, base);
+            channel.set_remote(remote);
+            Arc::new(channel)
         });
         let channel = entry.clone();
         drop(entry);
@@ -176,8 +183,13 @@ impl ChannelManager {
 
     /// Queues a run that another server took to the subscribers here; how many those are.
     pub fn deliver(&self, run: &Run<'_>, wanted: Wanted<'_>, batch: &mut Batch) -> Result<u64, Refusal> {
-        let channel = self.open(run.channel, batch.now)?;
-        Ok(channel.deliver(run, wanted, &self.matcher, batch))
+        let mut channel = self.open(run.channel, batch.now)?;
+        loop {
+            match channel.deliver(run, wanted, &self.matcher, batch) {
+                Ok(receivers) => return Ok(receivers),
+                Err(Dead) => channel = self.reopen(&channel, batch.now)?,
+            }
+        }
     }
 
     /// What another server wants of a channel or pattern.
@@ -206,6 +218,19 @@ impl ChannelManager {
         self.find(pattern.as_str()).map(|channel| channel.share()).unwrap_or_default()
     }
 
+    /// Everyone here who would receive a message of a channel now, whether or not it exists here; `None`
+    /// where it does not and nobody would.
+    pub fn receivers(&self, name: &str) -> Option<Vec<Arc<Client>>> {
+        if let Some(channel) = self.find(name) {
+            return Some(channel.receivers(&self.matcher));
+        }
+        let mut by_key = BTreeMap::new();
+        for node in self.matcher.matching(name).1 {
+            by_key.extend(node.subscribers.read().everyone().map(|client| (client.key, client.clone())));
+        }
+        (!by_key.is_empty()).then(|| by_key.into_values().collect())
+    }
+
     /// Everything that anybody may be subscribed to here, and that other servers are to know.
     pub fn patterns(&self) -> Vec<Pattern> {
         let channels = self.by_name.iter().filter(|c| !c.share().is_empty());
@@ -223,9 +248,17 @@ impl ChannelManager {
     /// Keeps a channel for good, with a topic where one is given; whether that changed anything.
     pub fn keep(&self, name: &str, topic: Option<&Topic>, now: Now) -> Result<bool, Refusal> {
         let mut channel = self.open(name, now)?;
+        let is_new = channel.kept().is_none();
+        if is_new && self.kept.load(Ordering::Relaxed) >= MAX_KEPT_CHANNELS {
+            let message = format!("{MAX_KEPT_CHANNELS} channels are kept for good, and that is the most");
+            return Err(Refusal::new(Code::TooMany, message));
+        }
         loop {
             match channel.keep(topic.cloned()) {
-                Ok(changed) => return Ok(changed),
+                Ok(changed) => {
+                    self.kept.fetch_add(usize::from(is_new), Ordering::Relaxed);
+                    return Ok(changed);
+                }
                 Err(Dead) => channel = self.reopen(&channel, now)?,
             }
         }
@@ -260,6 +293,13 @@ impl ChannelManager {
         };
         if !client.has_room_for(&pattern, max) {
             return Err(full());
+        }
+        if let Some(group) = &group {
+            let groups = self.share(&pattern).groups;
+            if groups.len() >= MAX_GROUPS && !groups.contains_key(&**group) {
+                let message = format!("{pattern} has {MAX_GROUPS} groups, and that is the most");
+                return Err(Refusal::new(Code::TooMany, message));
+            }
         }
         // Opened before the client's own lock is taken, since it may have to make room.
         let literal = pattern.to_channel();

@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::channel::Run;
 use super::matcher::PatternNode;
 use crate::block::Encoded;
-use crate::cluster::frame::{push_run, RunHead, Said};
+use crate::cluster::frame::{push_run, RunHead, Said, MAX_FRAME_GROUPS};
 use crate::cluster::tables::Share;
 use crate::cluster::Peer;
 use smallvec::SmallVec;
@@ -99,21 +99,26 @@ fn queue(run: &Run<'_>, targets: &[Target<'_>], batch: &mut Batch) {
         return;
     }
     let at_ms = batch.now.unix_ms;
-    let encode = |target: &Target<'_>, out: &mut Vec<u8>| {
+    let encode_for = |plain: bool, groups: &[&str], out: &mut Vec<u8>| {
         let items = run.items.iter().map(|item| Said {
             payload: item.payload,
             headers: item.headers,
             reply: item.reply.as_deref(),
         });
         let head = RunHead {
-            plain: target.plain,
-            groups: &target.groups,
+            plain,
+            groups,
             channel: run.channel,
             from: run.publisher.name,
             at_ms,
             first_seq: run.first_seq,
         };
         push_run(&head, items, out);
+    };
+    let encode = |target: &Target<'_>, out: &mut Vec<u8>| {
+        let mut groups = target.groups.chunks(MAX_FRAME_GROUPS);
+        encode_for(target.plain, groups.next().unwrap_or_default(), out);
+        groups.for_each(|groups| encode_for(false, groups, out));
     };
     // Most often there is one: it is encoded where it is queued.
     if let [only] = targets {
