@@ -8,7 +8,7 @@ use super::membership::{self, Event, Known, Membership, Settings, Traffic};
 use super::sealed::Refused;
 use super::settlement::{Action, Failure, Settlement, Why};
 use crate::clock::Now;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -16,6 +16,10 @@ use uuid::Uuid;
 /// How long after its start a server is new: found to have another's name by then, it goes. Later it
 /// serves on without that one, since clients rely on it. A guess: many times what joining takes.
 const NEW: Duration = Duration::from_secs(30);
+/// How long a server that gossip calls dead may object while the link to it stands: those who come back
+/// from the other side of a partition bring such news of servers that were never away. It objects within
+/// one round trip of hearing it, which takes a second or two. A guess with room.
+const DOUBT: Duration = Duration::from_secs(3);
 
 /// What is to be done or known outside, in this order.
 #[derive(Debug)]
@@ -80,6 +84,8 @@ pub enum Effect {
 pub struct Node {
     membership: Membership,
     settlement: Settlement,
+    /// Those who are called dead while the link to them stands, and until when they may object.
+    doubted: BTreeMap<Uuid, (Member, Instant)>,
     started: Instant,
     /// Members to which there was a link.
     linked: BTreeSet<Uuid>,
@@ -94,6 +100,7 @@ impl Node {
         Node {
             membership,
             settlement,
+            doubted: BTreeMap::new(),
             started: now.instant,
             linked: BTreeSet::new(),
             effects: VecDeque::new(),
@@ -181,7 +188,8 @@ impl Node {
 
     /// When [`Node::on_time`] wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.membership.deadline(), self.settlement.deadline()].into_iter().flatten().min()
+        let doubted = self.doubted.values().map(|(_, until)| *until).min();
+        [self.membership.deadline(), self.settlement.deadline(), doubted].into_iter().flatten().min()
     }
 
     /// It is time; `chance` is from 0 to 1.
@@ -192,6 +200,10 @@ impl Node {
         if self.settlement.deadline().is_some_and(|deadline| deadline <= now.instant) {
             self.settlement.on_time(now.instant, chance);
         }
+        self.settle(now);
+        let over = self.doubted.iter().filter(|(_, (_, until))| *until <= now.instant);
+        let over: Vec<Uuid> = over.map(|(id, _)| *id).collect();
+        over.into_iter().for_each(|id| self.give_up(now, id));
         self.settle(now);
     }
 
@@ -224,10 +236,18 @@ impl Node {
             membership::Effect::Send { to, packet } => Effect::Send { to, packet },
             membership::Effect::Event(Event::Up(member)) => {
                 self.settlement.wanted(now.instant, &member);
+                if self.doubted.remove(&member.id).is_some() {
+                    return; // it has objected, and nobody was told that it was gone
+                }
                 Effect::Up(member)
             }
             membership::Effect::Event(Event::Down { member, left }) => {
-                self.settlement.unwanted(now.instant, member.id);
+                let id = member.id;
+                if !left && self.settlement.is_linked(id) {
+                    self.doubted.insert(id, (member, now.instant + DOUBT));
+                    return;
+                }
+                self.settlement.unwanted(now.instant, id);
                 // Its link ends before it is gone.
                 while let Some(action) = self.settlement.poll() {
                     self.link_action(now, action);
@@ -249,7 +269,10 @@ impl Node {
                 Effect::Use { link }
             }
             Action::Close { link, why } => Effect::Close { link, why },
-            Action::Lost { peer } => Effect::Parted { peer },
+            Action::Lost { peer } => {
+                self.effects.push_back(Effect::Parted { peer });
+                return self.give_up(now, peer);
+            }
             // Where there was never a link, a firewall may refuse it.
             Action::Gone { peer } if self.linked.contains(&peer) => return self.membership.gone(now, peer),
             Action::Gone { peer } => return self.membership.suspect(now, peer),
@@ -260,6 +283,16 @@ impl Node {
             Action::Conflict { message, .. } => Effect::Conflict { message, fatal: false },
         };
         self.effects.push_back(effect);
+    }
+
+    /// One who was doubted, if it was, is gone.
+    fn give_up(&mut self, now: Now, id: Uuid) {
+        let Some((member, _)) = self.doubted.remove(&id) else { return };
+        self.settlement.unwanted(now.instant, id);
+        while let Some(action) = self.settlement.poll() {
+            self.link_action(now, action);
+        }
+        self.effects.push_back(Effect::Down { member, left: false });
     }
 
     /// An earlier server has this one's name.

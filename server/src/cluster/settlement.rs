@@ -365,6 +365,11 @@ impl Settlement {
         }
     }
 
+    /// Whether a link with a peer is in use.
+    pub fn is_linked(&self, id: Uuid) -> bool {
+        self.peers.get(&id).is_some_and(|peer| peer.used.is_some())
+    }
+
     /// When [`Settlement::on_time`] is due; at once if that has passed.
     pub fn deadline(&self) -> Option<Instant> {
         self.peers.values().filter_map(Peer::deadline).min()

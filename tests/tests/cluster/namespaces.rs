@@ -38,9 +38,8 @@ impl Network {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let own = format!("hx{:x}n{number}", std::process::id());
         // Of the addresses that are kept for measuring networks (RFC 2544), 64 for each.
-        let [_, high, low, _] = std::process::id().to_be_bytes().map(u32::from).map(|byte| byte & 0xff);
-        let [_, _, high, low] = [0, 0, high, low].map(|byte| byte % 256);
-        let subnet = format!("198.{}.{low}", 18 + high % 2);
+        let pid = std::process::id();
+        let subnet = format!("198.{}.{}", 18 + (pid >> 8) % 2, pid % 256);
         let first = 64 * (number % 4) + 1;
         let network = Network {
             bridge: format!("{own}b"),
