@@ -292,6 +292,7 @@ impl Node {
         while let Some(action) = self.settlement.poll() {
             self.link_action(now, action);
         }
+        self.linked.remove(&id);
         self.effects.push_back(Effect::Down { member, left: false });
     }
 
