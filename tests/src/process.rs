@@ -1,5 +1,6 @@
 //! What the kernel says of a process, and signals to it.
 
+use crate::wait;
 use rustix::process::{kill_process, Pid, Signal};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +19,13 @@ impl Process {
     /// Stops it; it keeps its sockets and reads nothing.
     pub fn pause(self) {
         self.signal(Signal::STOP);
+        // The kernel stops one thread after the other; until then any of them may go on.
+        wait::until("all threads to stand still", || {
+            let tasks = std::fs::read_dir(self.dir("task")).ok()?;
+            let stats = tasks.flatten().map(|task| std::fs::read_to_string(task.path().join("stat")));
+            let stands = |stat: String| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" T"));
+            stats.flatten().all(stands).then_some(())
+        });
     }
 
     /// Lets it go on.
