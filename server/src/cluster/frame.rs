@@ -171,7 +171,7 @@ pub enum Told {
         /// What is answered.
         answer: Box<Answer>,
     },
-    /// This server is about to stop: the link will end, and that is no loss.
+    /// This server is about to stop: the link will end when all that was sent is read.
     Leaving,
 }
 

@@ -1,5 +1,8 @@
-//! The shell around [`Node`]: the peer port's two sockets, the tasks that read them, the clock, and
-//! what the node's decisions mean for the hub. Nothing is decided here.
+//! The shell around [`Node`]: what happens outside is told to it, and what it decides is done, in its
+//! order. Nothing is decided here. [`tasks`] read the peer port's sockets and the clock, [`health`] beats.
+
+mod health;
+mod tasks;
 
 use super::frame;
 use super::handshake::{Code, SeenHellos};
@@ -28,17 +31,6 @@ use uuid::Uuid;
 
 /// The longest packet. UDP over any network that is in use.
 const MAX_PACKET: usize = 1_400;
-/// Packets handled before everything else that is ready gets its turn. A guess.
-const PACKETS_A_TURN: usize = 64;
-/// How often a server gives a sign of life on its links, and tells how it is.
-const BEAT: Duration = Duration::from_secs(1);
-/// A link on which nothing was heard for so long is taken for dead. Five signs of life.
-const SILENT: Duration = Duration::from_secs(5);
-/// A beat that comes so late says that this process was stopped for a while: nobody else was silent.
-const PAUSED: Duration = Duration::from_millis(2_500);
-/// Connections that may be proving themselves at once: fewer than the descriptors that are kept from
-/// clients, and more than a cluster has servers that start at the same moment. A guess.
-const MAX_HANDSHAKES: usize = 48;
 /// Servers of which it is remembered that their links were lost; most of them never come back, since a
 /// restart is another run. A guess.
 const MAX_PARTED: usize = 256;
@@ -46,7 +38,7 @@ const MAX_PARTED: usize = 256;
 /// waits for at most after it has come back.
 const MAX_SEEK: Duration = Duration::from_secs(10);
 const FIRST_SEEK: Duration = Duration::from_millis(250);
-/// Looks at an address to join before the log says that nobody answers: about four seconds.
+/// Looks at an address to join before the log says that nobody answers: about two seconds.
 const SEEKS_BEFORE_WARNING: u32 = 4;
 /// Between two warnings of packets that cannot be opened, whoever sends them: they must not fill the log.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
@@ -118,14 +110,14 @@ impl Shell {
         });
         // From the first moment: a server whose load is not known is sent nobody, and one that does not
         // know its own room sends everybody away.
-        let load = load(hub, 0, now);
+        let load = health::load(hub, 0, now);
         hub.servers.set_load(load);
         shell.with_node(|node, now| node.set_load(now, load));
-        rt::spawn(accept(shell.clone(), Acceptor::new(tcp)?));
-        rt::spawn(receive(shell.clone()));
-        rt::spawn(keep_time(shell.clone()));
-        rt::spawn(beat(shell.clone()));
-        rt::spawn(expire_questions(hub.clone()));
+        rt::spawn(tasks::accept(shell.clone(), Acceptor::new(tcp)?));
+        rt::spawn(tasks::receive(shell.clone()));
+        rt::spawn(tasks::keep_time(shell.clone()));
+        rt::spawn(health::beat(shell.clone()));
+        rt::spawn(tasks::expire_questions(hub.clone()));
         Ok(shell)
     }
 
@@ -233,7 +225,7 @@ impl Shell {
 
     /// Tells the others that this server is about to stop: it is sent no more clients.
     pub fn drain(self: &Arc<Self>) {
-        let load = Load { draining: true, ..load(&self.hub, 0, Now::read()) };
+        let load = Load { draining: true, ..health::load(&self.hub, 0, Now::read()) };
         self.with_node(|node, now| node.set_load(now, load));
     }
 
@@ -412,147 +404,4 @@ fn seen(node: &Node, now: Now) -> Vec<Seen> {
         told: now,
     };
     node.members().map(seen).collect()
-}
-
-async fn accept(shell: Arc<Shell>, acceptor: Acceptor) {
-    loop {
-        match acceptor.accept().await {
-            Ok((socket, addr)) => {
-                if shell.handshakes.fetch_add(1, Ordering::AcqRel) >= MAX_HANDSHAKES {
-                    shell.handshakes.fetch_sub(1, Ordering::AcqRel);
-                    continue;
-                }
-                let shell = shell.clone();
-                rt::spawn(async move {
-                    if let Some((met, socket, rest)) = link::accept(&shell, socket, addr).await {
-                        shell.handshakes.fetch_sub(1, Ordering::AcqRel);
-                        link::run(shell, socket, met, rest, false).await;
-                    } else {
-                        shell.handshakes.fetch_sub(1, Ordering::AcqRel);
-                    }
-                });
-            }
-            Err(e) => {
-                log::warn!(error:% = e; "cannot accept a server");
-                rt::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn receive(shell: Arc<Shell>) {
-    let mut packet = vec![0; MAX_PACKET + 1];
-    loop {
-        let received = shell.udp.recv_from(&mut packet).await;
-        take(&shell, &packet, received);
-        for _ in 0..PACKETS_A_TURN {
-            match shell.udp.get_ref().recv_from(&mut packet) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                received => take(&shell, &packet, received),
-            }
-        }
-    }
-}
-
-fn take(shell: &Arc<Shell>, packet: &[u8], received: io::Result<(usize, SocketAddr)>) {
-    match received {
-        Ok((length, from)) => {
-            let packet = &packet[..length];
-            shell.with_node(|node, now| {
-                if let Err(why) = node.receive(now, from, packet) {
-                    shell.refused(from, &why, now);
-                }
-            });
-        }
-        // A packet sent earlier met a closed port: the kernel tells it here.
-        Err(e) => log::debug!(error:% = e; "a packet came back"),
-    }
-}
-
-async fn keep_time(shell: Arc<Shell>) {
-    loop {
-        let sooner = shell.sooner.listen();
-        let deadline = shell.node.lock().deadline();
-        match deadline {
-            None => sooner.await,
-            Some(deadline) => {
-                if rt::before(deadline, sooner).await.is_none() {
-                    shell.with_node(|node, now| node.on_time(now, fastrand::f64()));
-                }
-            }
-        }
-    }
-}
-
-/// Every second: a sign of life to all, how this server is, and whether a link is dead.
-async fn beat(shell: Arc<Shell>) {
-    let (mut last, mut cpu) = (Instant::now(), cpu_time());
-    loop {
-        rt::sleep(BEAT).await;
-        let now = Now::read();
-        let elapsed = now.instant.saturating_duration_since(last);
-        let used = cpu_time();
-        let per_mille = (used.saturating_sub(cpu)).as_secs_f64() / elapsed.as_secs_f64().max(1e-3) * 1e3;
-        (last, cpu) = (now.instant, used);
-        let now_ms = shell.clock_ms();
-        for peer in shell.hub.servers.peers.all() {
-            if elapsed > PAUSED {
-                peer.heard_ms.store(now_ms, Ordering::Relaxed);
-            } else if now_ms.saturating_sub(peer.heard_ms.load(Ordering::Relaxed)) > SILENT.as_millis() as u64
-            {
-                log::warn!(server = &*peer.name; "nothing was heard for {} s: the link is made anew", SILENT.as_secs());
-                close(&peer);
-            }
-        }
-        let mut batch = Batch::new(now);
-        shell.hub.servers.peers.beat(shell.hub.servers.clock_us(now), &mut batch);
-        hand_over(&shell.hub, batch).written(&shell.hub).await;
-        let load = load(&shell.hub, per_mille as u16, now);
-        shell.hub.servers.set_load(load);
-        shell.with_node(|node, now| {
-            node.set_load(now, load);
-            shell.hub.servers.see(seen(node, now));
-        });
-    }
-}
-
-/// Processor time of this process so far, in the kernel's ticks of 10 ms (proc(5), fields 14 and 15).
-fn cpu_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name, in parentheses, may hold anything.
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|n| n.parse::<u64>().ok()).sum();
-    Duration::from_millis(10 * ticks)
-}
-
-fn load(hub: &Hub, cpu: u16, now: Now) -> Load {
-    let clients = hub.clients.all();
-    Load {
-        at: 0, // counted where it is spread
-        clients: clients.len() as u32,
-        max_clients: u32::try_from(hub.limits.max_clients).unwrap_or(u32::MAX),
-        channels: hub.channels.count() as u32,
-        queued: clients.iter().map(|client| client.outbox.queued() as u64).sum(),
-        cpu,
-        uptime_s: hub.servers.uptime_s(now) as u32,
-        draining: hub.is_draining() || hub.drain_asked().is_some(),
-    }
-}
-
-/// Finishes questions when their time is over.
-async fn expire_questions(hub: Arc<Hub>) {
-    let questions = &hub.servers.peers.questions;
-    loop {
-        let alarm = questions.alarm.listen();
-        match questions.next_deadline() {
-            None => alarm.await,
-            Some(deadline) => {
-                if rt::before(deadline, alarm).await.is_none() {
-                    let mut batch = Batch::new(Now::read());
-                    questions.expire(&hub, &mut batch);
-                    hand_over(&hub, batch).written(&hub).await;
-                }
-            }
-        }
-    }
 }
