@@ -75,21 +75,32 @@ impl Network {
 
     /// One server in each namespace, which are told of each other.
     pub fn servers(&self) -> Vec<Hub> {
+        self.servers_that(|others| {
+            others.iter().flat_map(|other| ["--join".to_owned(), format!("{other}:{PEER_PORT}")]).collect()
+        })
+    }
+
+    /// One server in each namespace, which look for each other by multicast.
+    pub fn servers_that_call(&self) -> Vec<Hub> {
+        self.servers_that(|_| vec!["--lan".to_owned()])
+    }
+
+    /// One server in each namespace; how it looks for the others depends on their addresses.
+    fn servers_that(&self, look: impl Fn(&[&String]) -> Vec<String>) -> Vec<Hub> {
         let secret: PathBuf = self.dir.path().join("secret");
         std::fs::write(&secret, SECRET).expect("a file can be written");
         std::fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600))
             .expect("its mode can be set");
         let start = |at: usize| {
             let (space, addr) = (&self.spaces[at], &self.addrs[at]);
-            let others = self.addrs.iter().filter(|other| *other != addr);
-            let join = others.flat_map(|other| ["--join".to_owned(), format!("{other}:{PEER_PORT}")]);
+            let others: Vec<&String> = self.addrs.iter().filter(|other| *other != addr).collect();
             hub::builder()
                 .within(["ip", "netns", "exec", space])
                 .name(NAMES[at])
                 .listen(format!("{addr}:7411"))
                 .peer_listen(format!("{addr}:{PEER_PORT}"))
                 .args(["--insecure", "--cluster-secret-file", &secret.display().to_string()])
-                .args(join)
+                .args(look(&others))
                 .start()
         };
         (0..self.spaces.len()).map(start).collect()

@@ -129,6 +129,15 @@ fn a_server_that_nobody_hears_is_apart_and_comes_back() {
 }
 
 #[test]
+fn servers_of_one_network_find_each_other_by_calling() {
+    let Some(network) = Network::of(3) else { return };
+    let hubs = network.servers_that_call();
+    let all: Vec<&Hub> = hubs.iter().collect();
+    took("those who called are one hub after", wait_one_hub(&all, AGREED));
+    People::of(&hubs).are_together(&hubs);
+}
+
+#[test]
 fn a_network_that_loses_a_fifth_of_all_packets_makes_nobody_give_up_another() {
     let Some(network) = Network::of(3) else { return };
     let hubs = network.servers();
