@@ -119,9 +119,9 @@ impl Balance {
     }
 
     /// Where one client of a server that stops should go, the least loaded first; those that have not
-    /// reported yet where nobody else has room, and none when there are none of these either. To be asked for each client: who was named first counts as taken by it, so that equal
-    /// servers are named in turn, and one with few clients is named first until it has as many as the
-    /// others.
+    /// reported yet where nobody else has room, and none when there are none of these either. To be asked
+    /// for each client: who was named first counts as taken by it, so that equal servers are named in
+    /// turn, and one with few clients is named first until it has as many as the others.
     pub fn away(&mut self, others: &[Sister]) -> Vec<String> {
         self.forget_the_gone(others);
         let stopping = Load { draining: true, ..Load::default() };
@@ -130,7 +130,7 @@ impl Balance {
             // Who has just started, or has just been met, has not reported yet. That it has room is
             // likelier than that this server, which stops, is there for its clients.
             none if none.is_empty() => {
-                let new = others.iter().filter(|sister| sister.load.at == 0 && is_reachable(sister));
+                let new = others.iter().filter(|sister| is_unreported(&sister.load) && is_reachable(sister));
                 new.take(MAX_TARGETS).map(|sister| sister.addr.to_string()).collect()
             }
             targets => targets,
@@ -222,6 +222,11 @@ fn work(load: &Load) -> f64 {
 
 fn is_full(load: &Load, clients: u32) -> bool {
     clients >= load.max_clients
+}
+
+/// Whether nothing was told of it yet.
+fn is_unreported(load: &Load) -> bool {
+    load.at == 0 && load.max_clients == 0 && !load.draining
 }
 
 /// Whether a client may be sent there. One that has not reported yet has no room that is known of.

@@ -258,8 +258,11 @@ proptest! {
                 prop_assert!(candidate.score >= last, "the best first");
                 last = candidate.score;
             }
+            let has_room = |load: &Load| !load.draining && !is_full(load, load.clients);
             for n in numbers(&balance.away(&others)) {
-                prop_assert!(!others[n - 1].load.draining && !is_full(&others[n - 1].load, others[n - 1].load.clients));
+                let load = others[n - 1].load;
+                prop_assert!(!load.draining);
+                prop_assert!(has_room(&load) || is_unreported(&load), "full ones are never named");
             }
             prop_assert!(balance.sent.len() <= others.len().max(6));
         }
