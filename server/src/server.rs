@@ -13,6 +13,7 @@ use crate::start::{self, Started};
 use crate::writer::{self, hand_over};
 use anyhow::Context;
 use async_signal::{Signal, Signals};
+use event_listener::Event;
 use futures::future::{select, Either};
 use futures::StreamExt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -60,6 +61,7 @@ async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()>
         log::warn!(addr:% = client_addr; "anyone who reaches this address may use the hub: there is no authentication");
     }
     rt::spawn(expire_requests(hub.clone()));
+    rt::spawn(expire_questions(hub.clone()));
     rt::spawn(watch_signals(signals, hub.clone(), config.drain_deadline));
     let peer_addr = peer_port.addr;
     let shell = take_part(&hub, &config, peer_port, now)
@@ -178,15 +180,32 @@ async fn watch_signals(mut signals: Signals, hub: Arc<Hub>, within: Duration) {
 
 /// Fails requests when their time is over.
 async fn expire_requests(hub: Arc<Hub>) {
+    let services = &hub.services;
+    expire(&hub, &services.alarm, || services.next_deadline(), |batch| services.expire(&hub, batch)).await;
+}
+
+/// Finishes questions to other servers when their time is over.
+async fn expire_questions(hub: Arc<Hub>) {
+    let questions = &hub.servers.peers.questions;
+    expire(&hub, &questions.alarm, || questions.next_deadline(), |batch| questions.expire(&hub, batch)).await;
+}
+
+/// Sleeps until the next is due, for ever; the alarm tells that there may be an earlier one.
+async fn expire(
+    hub: &Arc<Hub>,
+    alarm: &Event,
+    next: impl Fn() -> Option<Instant>,
+    finish: impl Fn(&mut Batch),
+) {
     loop {
-        let alarm = hub.services.alarm.listen();
-        match hub.services.next_deadline() {
-            None => alarm.await,
+        let sooner = alarm.listen();
+        match next() {
+            None => sooner.await,
             Some(deadline) => {
-                if rt::before(deadline, alarm).await.is_none() {
+                if rt::before(deadline, sooner).await.is_none() {
                     let mut batch = Batch::new(Now::read());
-                    hub.services.expire(&hub, &mut batch);
-                    hand_over(&hub, batch).written(&hub).await;
+                    finish(&mut batch);
+                    hand_over(hub, batch).written(hub).await;
                 }
             }
         }

@@ -124,10 +124,7 @@ impl Node {
 
     /// There may be a server at this address.
     pub fn seek(&mut self, now: Now, seed: SocketAddr) {
-        let is_known = self.members().any(|known| {
-            known.member.peer_addr == seed
-                && matches!(known.state, membership::State::Alive | membership::State::Suspect)
-        });
+        let is_known = self.members().any(|known| known.member.peer_addr == seed && known.state.is_there());
         if !is_known {
             self.membership.announce(now, seed);
             self.settle(now);

@@ -29,6 +29,7 @@ const MAX_TOLD_OF_GAP: usize = 10_000;
 /// The linked servers.
 #[derive(Default)]
 pub struct Peers {
+    /// Changed with `told` held only.
     any: AtomicBool,
     list: RwLock<Vec<Arc<Peer>>>,
     /// What was told. Held while something is told, so that all hear the same in the same order.
@@ -38,11 +39,9 @@ pub struct Peers {
     pub questions: Questions,
 }
 
-/// This server's tables as the others know them.
+/// This server's tables as the others know them: kept from the first link to the end of the last.
 #[derive(Default)]
 struct Own {
-    /// Whether they are kept: from the first link to the end of the last.
-    is_kept: bool,
     interest: Table<Share>,
     services: Table<Offer>,
     clients: Table<ClientRow>,
@@ -74,8 +73,8 @@ impl Peers {
     pub fn joined(&self, hub: &Hub, peer: &Arc<Peer>, batch: &mut Batch) {
         *peer.in_use.lock() = true;
         let mut own = self.told.lock();
-        if !own.is_kept {
-            own.is_kept = true;
+        // Those who come and go meanwhile wait for the lock, and are told of after this.
+        if !self.any.swap(true, Ordering::AcqRel) {
             hub.channels.interest.keep();
             hub.services.keep_log();
             for pattern in hub.channels.patterns() {
@@ -84,10 +83,6 @@ impl Peers {
             for (name, offer) in hub.services.offers() {
                 own.services.set(&name, Some(offer));
             }
-        }
-        // Those who come and go meanwhile wait for the lock, and are told of after this.
-        if !self.any.swap(true, Ordering::AcqRel) {
-            own.clients = Table::default();
             for client in hub.clients.all() {
                 own.clients.set(&client.id.to_string(), Some(row(&client)));
             }
@@ -112,12 +107,7 @@ impl Peers {
             }
         }
         let Copies { interest, services, .. } = std::mem::take(&mut *peer.copies.lock());
-        for pattern in interest.keys().filter_map(|key| Pattern::parse(key).ok()) {
-            hub.channels.set_remote(&pattern, peer, None);
-        }
-        for name in services.keys() {
-            hub.services.set_remote(name, peer, None);
-        }
+        withdraw(hub, peer, interest.keys(), services.keys());
         hub.services.peer_lost(peer, hub, batch);
         self.questions.lost(hub, peer, batch);
     }
@@ -133,7 +123,7 @@ impl Peers {
     /// Tells what has changed since the last time. Called at the end of every batch.
     pub fn tell_changes(&self, hub: &Hub, batch: &mut Batch) {
         let mut own = self.told.lock();
-        if !own.is_kept {
+        if !self.any() {
             return;
         }
         let mut rows = Vec::new();
@@ -189,28 +179,25 @@ impl Peers {
 
     /// The last words to all: the links are about to end.
     pub fn tell_leaving(&self, batch: &mut Batch) {
-        for peer in self.all() {
-            send(&peer, &Told::Leaving, batch);
-        }
+        self.send_all(&Told::Leaving, batch);
     }
 
     /// A sign of life to all, with the digests of what they were told.
     pub fn beat(&self, sent_us: u64, batch: &mut Batch) {
         let own = self.told.lock();
         let digests = [own.interest.digest(), own.services.digest(), own.clients.digest()];
-        let block = told(&Told::Beat { digests, sent_us });
-        for peer in self.list.read().iter() {
-            batch.send(peer, &block);
-        }
+        self.send_all(&Told::Beat { digests, sent_us }, batch);
     }
 
     fn tell(&self, rows: &[Row], batch: &mut Batch) {
         for rows in rows.chunks(MAX_ROWS) {
-            let block = told(&Told::Rows(rows.to_vec()));
-            for peer in self.list.read().iter() {
-                batch.send(peer, &block);
-            }
+            self.send_all(&Told::Rows(rows.to_vec()), batch);
         }
+    }
+
+    fn send_all(&self, what: &Told, batch: &mut Batch) {
+        let block = told(what);
+        self.list.read().iter().for_each(|peer| batch.send(peer, &block));
     }
 
     /// Takes in what a linked server says. What is read of a link after its end counts no more: the
@@ -310,8 +297,7 @@ impl Peers {
             Row::Closed(id, closed) => {
                 let row = self.directory.lock().close(peer.member.id, &id);
                 if let Some(row) = row {
-                    let reason = closed.reason.clone();
-                    announce_closed(hub, &peer.name, &id, &row, Some(&closed), &reason, batch);
+                    announce_closed(hub, &peer.name, &id, &row, Some(&closed), &closed.reason, batch);
                 }
             }
             Row::Topic(channel, topic) => {
@@ -325,12 +311,7 @@ impl Peers {
 
     fn hear_whole(&self, hub: &Hub, peer: &Arc<Peer>, batch: &mut Batch) {
         let (patterns, services) = peer.copies.lock().end_anew();
-        for pattern in patterns.iter().filter_map(|key| Pattern::parse(key).ok()) {
-            hub.channels.set_remote(&pattern, peer, None);
-        }
-        for name in services {
-            hub.services.set_remote(&name, peer, None);
-        }
+        withdraw(hub, peer, patterns.iter(), services.iter());
         let gone = self.directory.lock().end_anew(peer.member.id);
         for (id, row) in gone {
             announce_closed(hub, &peer.name, &id, &row, None, "server was out of reach", batch);
@@ -393,6 +374,19 @@ impl Copies {
         services.iter().for_each(|key| drop(self.services.set(key, None)));
         (patterns, services)
     }
+}
+
+/// What a server has no more: nobody there is subscribed to it, or offers it.
+fn withdraw<'a>(
+    hub: &Hub,
+    peer: &Arc<Peer>,
+    patterns: impl Iterator<Item = &'a String>,
+    services: impl Iterator<Item = &'a String>,
+) {
+    for pattern in patterns.filter_map(|key| Pattern::parse(key).ok()) {
+        hub.channels.set_remote(&pattern, peer, None);
+    }
+    services.for_each(|name| hub.services.set_remote(name, peer, None));
 }
 
 /// Queues one frame to one server.

@@ -143,19 +143,15 @@ impl ServerManager {
 
     /// Where clients of the cluster's servers connect, this one's first.
     pub fn client_addrs(&self) -> Vec<String> {
-        let seen = self.seen.lock();
-        let addrs = *self.addrs.lock();
-        let others = seen.iter().filter(|s| s.state == State::Alive && !s.load.draining);
-        let others = others.filter(|s| is_reachable(&s.member, addrs.peer));
-        let own = addrs.client;
-        own.into_iter().chain(others.map(|s| s.member.client_addr)).map(|addr| addr.to_string()).collect()
+        let others = self.sisters().into_iter().filter(|s| !s.load.draining).map(|s| s.addr);
+        self.client_addr().into_iter().chain(others).map(|addr| addr.to_string()).collect()
     }
 
     /// Everyone who is linked or should be: for questions to the whole cluster.
     pub fn everyone(&self) -> Asked {
         let peers = self.peers.all();
         let seen = self.seen.lock();
-        let there = seen.iter().filter(|s| matches!(s.state, State::Alive | State::Suspect));
+        let there = seen.iter().filter(|s| s.state.is_there());
         let missing = there.filter(|s| !peers.iter().any(|p| p.member.id == s.member.id));
         Asked { missing: missing.map(|s| s.member.name.clone()).collect(), peers }
     }
@@ -218,7 +214,6 @@ impl ServerManager {
         let other = |seen: &Seen| {
             let Load { clients, max_clients, channels, uptime_s, .. } = seen.load;
             let since = seconds(now.instant.saturating_duration_since(seen.told.instant));
-            let is_there = matches!(seen.state, State::Alive | State::Suspect);
             ServerInfo {
                 id: seen.member.id.to_string(),
                 name: seen.member.name.clone(),
@@ -229,7 +224,7 @@ impl ServerManager {
                 clients: u64::from(clients),
                 channels: u64::from(channels),
                 load: share(u64::from(clients), u64::from(max_clients)),
-                uptime_s: f64::from(uptime_s) + if is_there { since } else { 0.0 },
+                uptime_s: f64::from(uptime_s) + if seen.state.is_there() { since } else { 0.0 },
                 is_self: false,
             }
         };

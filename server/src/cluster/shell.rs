@@ -117,7 +117,6 @@ impl Shell {
         rt::spawn(tasks::receive(shell.clone()));
         rt::spawn(tasks::keep_time(shell.clone()));
         rt::spawn(health::beat(shell.clone()));
-        rt::spawn(tasks::expire_questions(hub.clone()));
         Ok(shell)
     }
 
@@ -152,10 +151,7 @@ impl Shell {
 
     fn is_alone(&self) -> bool {
         let node = self.node.lock();
-        let is_there = |known: membership::Known<'_>| {
-            matches!(known.state, membership::State::Alive | membership::State::Suspect)
-        };
-        let is_alone = !node.members().any(is_there);
+        let is_alone = !node.members().any(|known| known.state.is_there());
         is_alone
     }
 

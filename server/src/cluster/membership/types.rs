@@ -60,6 +60,11 @@ pub enum State {
 }
 
 impl State {
+    /// Whether it is there, as far as is known: a suspect may be.
+    pub fn is_there(self) -> bool {
+        matches!(self, State::Alive | State::Suspect)
+    }
+
     /// As `servers` shows it.
     pub fn as_str(self) -> &'static str {
         match self {

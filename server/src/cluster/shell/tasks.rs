@@ -1,11 +1,8 @@
 //! The tasks of the cluster: links that are accepted, packets that come, and what is due at a time.
 
 use super::{Shell, MAX_PACKET};
-use crate::clock::Now;
 use crate::cluster::link;
-use crate::hub::{Batch, Hub};
 use crate::rt::{self, Acceptor};
-use crate::writer::hand_over;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -28,11 +25,10 @@ pub(super) async fn accept(shell: Arc<Shell>, acceptor: Acceptor) {
                 }
                 let shell = shell.clone();
                 rt::spawn(async move {
-                    if let Some((met, socket, rest)) = link::accept(&shell, socket, addr).await {
-                        shell.handshakes.fetch_sub(1, Ordering::AcqRel);
+                    let proven = link::accept(&shell, socket, addr).await;
+                    shell.handshakes.fetch_sub(1, Ordering::AcqRel);
+                    if let Some((met, socket, rest)) = proven {
                         link::run(shell, socket, met, rest, false).await;
-                    } else {
-                        shell.handshakes.fetch_sub(1, Ordering::AcqRel);
                     }
                 });
             }
@@ -82,24 +78,6 @@ pub(super) async fn keep_time(shell: Arc<Shell>) {
             Some(deadline) => {
                 if rt::before(deadline, sooner).await.is_none() {
                     shell.with_node(|node, now| node.on_time(now, fastrand::f64()));
-                }
-            }
-        }
-    }
-}
-
-/// Finishes questions when their time is over.
-pub(super) async fn expire_questions(hub: Arc<Hub>) {
-    let questions = &hub.servers.peers.questions;
-    loop {
-        let alarm = questions.alarm.listen();
-        match questions.next_deadline() {
-            None => alarm.await,
-            Some(deadline) => {
-                if rt::before(deadline, alarm).await.is_none() {
-                    let mut batch = Batch::new(Now::read());
-                    questions.expire(&hub, &mut batch);
-                    hand_over(&hub, batch).written(&hub).await;
                 }
             }
         }
