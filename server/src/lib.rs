@@ -11,6 +11,7 @@ mod commands;
 pub mod config;
 mod connection;
 pub mod control;
+pub mod doors;
 pub mod files;
 pub mod hub;
 mod listener;
