@@ -9,7 +9,7 @@ pub mod clock;
 pub mod cluster;
 mod commands;
 pub mod config;
-mod connection;
+pub mod connection;
 pub mod control;
 pub mod doors;
 pub mod files;
