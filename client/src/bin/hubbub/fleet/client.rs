@@ -213,7 +213,13 @@ impl Run<'_> {
         self.coordinator.say(&sizes).await?;
         self.coordinator.say("ready").await?;
         self.next_heartbeat = Instant::now() + HEARTBEAT;
-        while self.answer(signals, None).await? != "run_tests" {}
+        loop {
+            let line = self.answer(signals).await?;
+            if line == "run_tests" {
+                break;
+            }
+            self.tell(&unknown(&line));
+        }
         self.coordinator.say("start").await?;
         let mut measured = writer.go().await?;
         let began = Instant::now();
@@ -272,13 +278,12 @@ impl Run<'_> {
     }
 
     /// The coordinator's next line, with heartbeats while it does not come.
-    async fn answer(&mut self, signals: &mut Signals, until: Option<Instant>) -> Result<String, Early> {
+    async fn answer(&mut self, signals: &mut Signals) -> Result<String, Early> {
         loop {
-            let due = until.map_or(self.next_heartbeat, |until| until.min(self.next_heartbeat));
             {
                 let answer = self.coordinator.answer(signals);
                 futures::pin_mut!(answer);
-                if let Either::Left((answer, _)) = select(answer, Timer::at(due)).await {
+                if let Either::Left((answer, _)) = select(answer, Timer::at(self.next_heartbeat)).await {
                     return answer;
                 }
             }
