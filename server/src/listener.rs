@@ -2,7 +2,7 @@
 //! there is no room for. It never spins, whatever the kernel refuses.
 
 use crate::connection;
-use crate::doors::{Door, Opener};
+use crate::doors::{Door, Opener, Place};
 use crate::hub::Hub;
 use crate::rt::{self, Acceptor, Socket};
 use crate::session::Session;
@@ -53,8 +53,8 @@ impl Listener {
     }
 
     /// The same for the clients of a door.
-    pub fn bind_door(door: Door, addr: SocketAddr) -> io::Result<Listener> {
-        Listener::bind_for(addr, door.opener(), false)
+    pub fn bind_door(door: &Door, addr: SocketAddr, place: Place<'_>) -> io::Result<Listener> {
+        Listener::bind_for(addr, (door.open)(place), false)
     }
 
     fn bind_for(addr: SocketAddr, opener: Opener, tells: bool) -> io::Result<Listener> {
