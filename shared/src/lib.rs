@@ -9,6 +9,7 @@ pub mod encoding;
 pub mod event;
 pub mod limits;
 pub mod names;
+pub mod persistent;
 pub mod refusal;
 pub mod reply;
 pub mod run;
