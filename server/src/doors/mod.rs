@@ -4,13 +4,16 @@
 
 mod blob;
 mod holder;
+mod persistent;
 
 pub use holder::holder;
+pub use persistent::Persistent;
 
 use crate::connection;
 use crate::hub::Hub;
 use crate::rt::Socket;
 use hubbub_shared::encoding::Out;
+use hubbub_shared::persistent::Form;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -72,16 +75,21 @@ pub enum Dialect {
     Blob,
     /// The blob system's without the length, for people.
     BareBlob,
+    /// The persistent system's: frames with a name.
+    Persistent,
+    /// The persistent system's as jsonpickle writes it: frames with a class.
+    Pickle,
 }
 
 impl Dialect {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Dialect; 2] = [Dialect::Blob, Dialect::BareBlob];
+    pub const ALL: [Dialect; 4] = [Dialect::Blob, Dialect::BareBlob, Dialect::Persistent, Dialect::Pickle];
 
     /// What `clients` shows as the encoding.
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::Blob | Dialect::BareBlob => "blob",
+            Dialect::Persistent | Dialect::Pickle => "persistent",
         }
     }
 
@@ -90,6 +98,8 @@ impl Dialect {
         match self {
             Dialect::Blob => blob::push_framed(what, out),
             Dialect::BareBlob => blob::push_bare(what, out),
+            Dialect::Persistent => persistent::push(Form::Plain, what, out),
+            Dialect::Pickle => persistent::push(Form::Pickle, what, out),
         }
     }
 }
