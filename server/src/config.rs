@@ -279,6 +279,8 @@ impl Stage {
         let show_s = |s: &u64| show_duration(&Duration::from_secs(*s));
         let stall_timeout_s = self.take("stall-timeout", own.stall_timeout_s, seconds(1..=3600), show_s);
         let idle_timeout_s = self.take("idle-timeout", own.idle_timeout_s, seconds(1..=86_400), show_s);
+        let persistent_timeout_s =
+            self.take("persistent-timeout", own.persistent_timeout_s, seconds(1..=86_400), show_s);
         let max_subscriptions =
             self.take("max-subscriptions", own.max_subscriptions, count(1..=10_000_000), usize::to_string);
         let max_channels =
@@ -316,6 +318,7 @@ impl Stage {
             history_bytes,
             history_total_bytes,
             idle_timeout_s,
+            persistent_timeout_s,
         }
     }
 }

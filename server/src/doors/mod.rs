@@ -5,13 +5,16 @@
 mod blob;
 mod fleet;
 mod holder;
+mod persistent;
 mod points;
 
 pub use holder::holder;
+pub use persistent::Persistent;
 
 use crate::hub::Hub;
 use crate::rt::Socket;
 use hubbub_shared::encoding::Out;
+use hubbub_shared::persistent::Form;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -76,11 +79,22 @@ pub enum Dialect {
     Fleet,
     /// The words around the points.
     Points,
+    /// The persistent system's: frames with a name.
+    Persistent,
+    /// The persistent system's as jsonpickle writes it: frames with a class.
+    Pickle,
 }
 
 impl Dialect {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Dialect; 4] = [Dialect::Blob, Dialect::BareBlob, Dialect::Fleet, Dialect::Points];
+    pub const ALL: [Dialect; 6] = [
+        Dialect::Blob,
+        Dialect::BareBlob,
+        Dialect::Fleet,
+        Dialect::Points,
+        Dialect::Persistent,
+        Dialect::Pickle,
+    ];
 
     /// What `clients` shows as the encoding.
     pub fn as_str(self) -> &'static str {
@@ -88,6 +102,7 @@ impl Dialect {
             Dialect::Blob | Dialect::BareBlob => "blob",
             Dialect::Fleet => "fleet",
             Dialect::Points => "points",
+            Dialect::Persistent | Dialect::Pickle => "persistent",
         }
     }
 
@@ -99,6 +114,8 @@ impl Dialect {
             // All that its clients understand is said by the coordinator.
             Dialect::Fleet => {}
             Dialect::Points => points::push(what, out),
+            Dialect::Persistent => persistent::push(Form::Plain, what, out),
+            Dialect::Pickle => persistent::push(Form::Pickle, what, out),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The command line: what may be typed, and which file does it.
 
 use crate::exit::{self, Exit, Failure};
-use crate::{bench, docs, drain, facts, fleet, lists, message, ping, publish, serve, subscribe, terminal};
+use crate::{
+    bench, docs, drain, facts, fleet, lists, message, persistent, ping, publish, serve, subscribe, terminal,
+};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -118,6 +120,8 @@ pub enum Command {
     Bench(bench::BenchArgs),
     /// Run test clients that write files, and read what became of them
     Fleet(fleet::FleetArgs),
+    /// Speak the persistent dialect: small requests over one connection
+    Persistent(persistent::PersistentArgs),
     /// Send all clients away, then stop the server (operators)
     #[command(alias = "shutdown")]
     Drain(drain::DrainArgs),
@@ -157,6 +161,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Ping(args) => ping::run(globals, args).await,
         Command::Bench(args) => bench::run(globals, args).await,
         Command::Fleet(args) => fleet::run(globals, args).await,
+        Command::Persistent(args) => persistent::run(globals, args).await,
         Command::Drain(args) => drain::run(globals, args).await,
         Command::Completions(args) => docs::completions(args),
         Command::Man(args) => docs::man(args),

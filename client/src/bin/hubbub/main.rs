@@ -14,6 +14,7 @@ mod lines;
 mod lists;
 mod message;
 mod output;
+mod persistent;
 mod ping;
 mod publish;
 mod running;
