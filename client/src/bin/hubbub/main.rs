@@ -2,9 +2,11 @@
 //! is in one file a subcommand, the exit codes are in `exit.rs`.
 
 mod bench;
+mod blob;
 mod cli;
 mod connect;
 mod docs;
+mod door;
 mod drain;
 mod exec;
 mod exit;
@@ -14,6 +16,7 @@ mod lists;
 mod message;
 mod output;
 mod ping;
+mod points;
 mod publish;
 mod running;
 mod serve;
