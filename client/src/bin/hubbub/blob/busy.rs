@@ -66,6 +66,9 @@ pub struct ClientArgs {
     at: At,
 }
 
+/// Requests with their right answers.
+type Work = [(String, Expected); 4];
+
 /// What one client found.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Findings {
@@ -95,16 +98,17 @@ pub async fn run(globals: &Globals, args: BusyArgs) -> Result<(), Failure> {
     let each = if args.processes { DESCRIPTORS_OF_A_PROCESS } else { 1 };
     make_room(args.clients * each)?;
     let door = args.at.door(globals, PATIENCE).await?;
+    let work = work();
     let done = AtomicU64::new(0);
     let start = Instant::now();
-    let work = async {
+    let run = async {
         let (mut requests, mut each_client) = (Delays::new(), Delays::new());
         let (mut right, mut wrong) = (0, Vec::new());
         let mut clients: FuturesUnordered<_> = (0..args.clients)
             .map(|_| async {
                 match args.processes {
                     true => process(&door).await,
-                    false => one_client(&door).await,
+                    false => one_client(&door, &work).await,
                 }
             })
             .collect();
@@ -120,7 +124,7 @@ pub async fn run(globals: &Globals, args: BusyArgs) -> Result<(), Failure> {
         (requests, each_client, right, wrong)
     };
     let (requests, each_client, right, wrong) =
-        watch(work, args.clients, || done.load(Ordering::Relaxed)).await;
+        watch(run, args.clients, || done.load(Ordering::Relaxed)).await;
     let (clients, processes) = (args.clients, args.processes);
     let figures = Figures { clients, processes, time: start.elapsed(), requests, each_client, right, wrong };
     let mut out = Output::new();
@@ -134,21 +138,24 @@ pub async fn run(globals: &Globals, args: BusyArgs) -> Result<(), Failure> {
 
 /// `hubbub blob busy-client`: for `busy --processes`, which reads its one line.
 pub async fn client(globals: &Globals, args: ClientArgs) -> Result<(), Failure> {
-    let findings = one_client(&args.at.door(globals, PATIENCE).await?).await;
+    let findings = one_client(&args.at.door(globals, PATIENCE).await?, &work()).await;
     let mut out = Output::new();
     out.text(&format!("{}\n", serde_json::to_string(&findings).expect("numbers and texts become JSON")))?;
     out.flush()
 }
 
+/// The headline's, found before any time is taken.
+fn work() -> Work {
+    headline().map(|request| (request.json(), Expected::of(&request)))
+}
+
 /// The four requests, one after the other.
-async fn one_client(door: &Door) -> Findings {
+async fn one_client(door: &Door, work: &Work) -> Findings {
     let mut findings = Findings::default();
-    for request in headline() {
-        let text = request.json();
+    for (text, expected) in work {
         let before = Instant::now();
-        let answer = door.ask(&text).await.map_err(|broken| broken.at(door.addr));
+        let answer = door.ask(text).await.map_err(|broken| broken.at(door.addr));
         let took = before.elapsed();
-        let expected = Expected::of(&request);
         let checked = answer.and_then(|answer| {
             expected.check(&answer).map_err(|why| Failure::new(Exit::Refused, format!("{text}: {why}")))
         });
