@@ -141,6 +141,24 @@ fn a_server_is_started_found_and_ended() {
 }
 
 #[test]
+fn of_two_starts_at_the_same_moment_one_wins() {
+    let dir = tempfile::tempdir().unwrap();
+    binaries::hubbubd();
+    let starting = || {
+        let path = dir.path().to_owned();
+        std::thread::spawn(move || life(&path, &["start", "--at", "127.0.0.1:0", "--json"]))
+    };
+    let both = [starting(), starting(), starting()].map(|thread| thread.join().unwrap());
+    let won: Vec<&Finished> = both.iter().filter(|finished| finished.code == Some(0)).collect();
+    assert_eq!(won.len(), 1, "{both:?}");
+    let server = Started::by(won[0]);
+    for lost in both.iter().filter(|finished| finished.code != Some(0)) {
+        assert!(lost.failed(1).contains(&format!("already running: pid {}", server.0 .0)), "{lost:?}");
+    }
+    life(dir.path(), &["shutdown"]).ok();
+}
+
+#[test]
 fn a_server_that_does_not_come_up_tells_the_end_of_its_log() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();

@@ -37,6 +37,14 @@ impl Delays {
         Duration::from_nanos(self.0.value_at_percentile(percentile).min(self.0.max()))
     }
 
+    /// One of these delays in words; `-` where none was recorded.
+    pub fn told(&self, delay: Duration) -> String {
+        match self.count() {
+            0 => "-".to_owned(),
+            _ => short(delay),
+        }
+    }
+
     /// The longest one.
     pub fn max(&self) -> Duration {
         Duration::from_nanos(self.0.max())

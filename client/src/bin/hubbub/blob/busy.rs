@@ -10,7 +10,6 @@ use crate::cli::Globals;
 use crate::door::make_room;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
-use crate::ping::short;
 use crate::style::Style;
 use crate::table::{Side, Table};
 use async_process::{Command, Stdio};
@@ -245,7 +244,7 @@ impl Figures {
         for (what, delays) in
             [("a request, from connecting", &self.requests), (self.since(), &self.each_client)]
         {
-            let [p50, p90, p99, max] = figures(delays).map(short);
+            let [p50, p90, p99, max] = figures(delays).map(|delay| delays.told(delay));
             table.row([what.into(), p50, p90, p99, max]);
         }
         text.push('\n');

@@ -4,6 +4,7 @@
 use super::life::{servers, Server, BLOB};
 use crate::cli::Globals;
 use crate::connect::data_folder;
+use crate::door::{within, Broken};
 use crate::exit::{Exit, Failure};
 use crate::output::{aside, Output};
 use async_io::Timer;
@@ -11,6 +12,8 @@ use async_process::{Child, Command, Stdio};
 use clap::Args;
 use futures::{pin_mut, select_biased, FutureExt};
 use hubbub_shared::run::Serving;
+use rustix::fs::{flock, FlockOperation};
+use rustix::io::Errno;
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -25,6 +28,8 @@ use std::time::{Duration, Instant};
 const PROGRAM: &str = "hubbubd";
 /// What it writes, in its data folder; the log of the run before has `.old` behind its name.
 const LOG: &str = "hubbubd.log";
+/// What a start holds, in the data folder of the server: two at the same moment are one after the other.
+const LOCK: &str = "start.lock";
 /// The file that appears when it serves, in its data folder.
 const READY: &str = "ready.json";
 /// How long it may take to serve, unless `--timeout` says otherwise. It takes milliseconds.
@@ -82,6 +87,7 @@ pub async fn run(globals: &Globals, args: StartArgs) -> Result<(), Failure> {
     if let Some(server) = servers(globals).first() {
         return Err(already(server));
     }
+    let limit = globals.timeout.unwrap_or(PATIENCE);
     let program = find_program(args.hubbubd.as_deref())?;
     let data_dir = match &globals.data_dir {
         Some(given) => given.clone(),
@@ -95,6 +101,10 @@ pub async fn run(globals: &Globals, args: StartArgs) -> Result<(), Failure> {
         .mode(0o700)
         .create(&data_dir)
         .map_err(|error| cannot(&data_dir, error))?;
+    let _alone = alone(&data_dir.join(LOCK), limit).await?;
+    if let Some(server) = servers(globals).first() {
+        return Err(already(server));
+    }
     let (ready, log_path) = (data_dir.join(READY), data_dir.join(LOG));
     match fs::remove_file(&ready) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot(&ready, error)),
@@ -112,7 +122,7 @@ pub async fn run(globals: &Globals, args: StartArgs) -> Result<(), Failure> {
     }
     command.current_dir(&data_dir);
     let child = command.spawn().map_err(|error| cannot(&program, error))?;
-    let serving = match wait(child, &ready, globals.timeout.unwrap_or(PATIENCE)).await {
+    let serving = match wait(child, &ready, limit).await {
         Ok(serving) => serving,
         // Somebody else may have started one at the same moment.
         Err(why) => match servers(globals).first() {
@@ -152,6 +162,29 @@ fn already(server: &Server) -> Failure {
         false => format!(" (the hub {})", server.run.serving.name),
     };
     Failure::new(Exit::Refused, format!("already running: {place}{whose}"))
+}
+
+/// Waits until nobody else is about to start a server with this folder. It lasts as long as the file is
+/// open.
+async fn alone(path: &Path, limit: Duration) -> Result<File, Failure> {
+    let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = opened.map_err(|error| cannot(path, error))?;
+    let lock = async_std::task::spawn_blocking(move || loop {
+        match flock(&file, FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => {}
+            answer => break answer.map(|()| file),
+        }
+    });
+    within(limit, async { lock.await.map_err(|errno| Broken::Io(errno.into())) }).await.map_err(|broken| {
+        match broken {
+            Broken::TimeLimit(limit) => Failure::time_limit(format!(
+                "another `hubbub blob start` holds {} since {}",
+                path.display(),
+                humantime::format_duration(limit)
+            )),
+            broken => broken.at(path.display()),
+        }
+    })
 }
 
 /// The command up to the server's own arguments: this program, which becomes the server.

@@ -85,6 +85,7 @@ impl Incoming {
     /// Takes what has come; the answer, when it is whole. Only what is there takes memory, whatever
     /// length is announced.
     fn take(&mut self, bytes: &[u8]) -> Result<Option<String>, String> {
+        let before = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         match self.framing {
             Framing::Length => {
@@ -101,8 +102,9 @@ impl Incoming {
                     _ => Err(format!("it goes on after the {announced} bytes that it announced")),
                 }
             }
-            Framing::Bare => match self.bytes.iter().position(|byte| *byte == b'\n') {
-                Some(end) if end + 1 == self.bytes.len() => text(&self.bytes[..end]).map(Some),
+            // The end was not in what came before.
+            Framing::Bare => match memchr::memchr(b'\n', bytes) {
+                Some(end) if end + 1 == bytes.len() => text(&self.bytes[..before + end]).map(Some),
                 Some(_) => Err("it goes on after its line".into()),
                 None if self.bytes.len() > MAX_ANSWER => Err(format!("it is longer than {MAX_ANSWER} bytes")),
                 None => Ok(None),

@@ -4,7 +4,6 @@ use super::blocking::BACKLOG;
 use super::crowd::{Outcome, Reason, REASONS};
 use crate::bench::report::{grouped, round};
 use crate::exit::{Exit, Failure};
-use crate::ping::short;
 use crate::style::Style;
 use crate::table::{Side as Flush, Table};
 use serde_json::{json, Map, Value};
@@ -73,7 +72,7 @@ impl Report {
             ("MAX", Flush::Right),
         ]);
         for Side { name, outcome } in &self.sides {
-            let [p50, p90, p99, p99_9, max] = figures(outcome).map(short);
+            let [p50, p90, p99, p99_9, max] = figures(outcome).map(|delay| outcome.delays.told(delay));
             table.row([name.clone(), p50, p90, p99, p99_9, max]);
         }
         text.push('\n');
