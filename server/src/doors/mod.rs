@@ -4,6 +4,7 @@
 
 mod blob;
 mod holder;
+mod points;
 
 pub use holder::holder;
 
@@ -19,6 +20,8 @@ use std::sync::Arc;
 pub enum Door {
     /// One JSON request a connection.
     Blob,
+    /// Two random points for whoever connects.
+    Points,
 }
 
 /// One row of the table of doors.
@@ -39,7 +42,10 @@ impl Row {
 }
 
 /// All doors.
-pub const DOORS: &[Row] = &[Row { door: Door::Blob, name: "blob", port: 9500 }];
+pub const DOORS: &[Row] = &[
+    Row { door: Door::Blob, name: "blob", port: 9500 },
+    Row { door: Door::Points, name: "points", port: 5000 },
+];
 
 /// Takes in a client of a door.
 pub type Opener = Box<dyn Fn(&Arc<Hub>, Socket, SocketAddr) + Send + Sync>;
@@ -60,6 +66,9 @@ impl Door {
             Door::Blob => Box::new(|hub, socket, addr| {
                 connection::start(hub, socket, addr, |client, _, _| blob::Blob::new(client))
             }),
+            Door::Points => {
+                Box::new(|hub, socket, addr| connection::start(hub, socket, addr, points::Points::serve))
+            }
         }
     }
 }
@@ -72,16 +81,19 @@ pub enum Dialect {
     Blob,
     /// The blob system's without the length, for people.
     BareBlob,
+    /// The words around the points.
+    Points,
 }
 
 impl Dialect {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Dialect; 2] = [Dialect::Blob, Dialect::BareBlob];
+    pub const ALL: [Dialect; 3] = [Dialect::Blob, Dialect::BareBlob, Dialect::Points];
 
     /// What `clients` shows as the encoding.
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::Blob | Dialect::BareBlob => "blob",
+            Dialect::Points => "points",
         }
     }
 
@@ -90,6 +102,7 @@ impl Dialect {
         match self {
             Dialect::Blob => blob::push_framed(what, out),
             Dialect::BareBlob => blob::push_bare(what, out),
+            Dialect::Points => points::push(what, out),
         }
     }
 }
