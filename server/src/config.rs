@@ -4,6 +4,7 @@
 //! folder; what it needs to know of the machine comes in as [`Surroundings`].
 
 mod cluster;
+mod doors;
 mod options;
 mod places;
 mod sources;
@@ -14,6 +15,7 @@ pub use options::command;
 pub use places::{find, Finding, PID_FILE};
 pub use sources::Source;
 
+use crate::doors::Door;
 use crate::logging::LogFormat;
 use clap::ArgMatches;
 use hubbub_shared::limits::Limits;
@@ -21,6 +23,7 @@ use log::LevelFilter;
 use options::OPTIONS;
 use places::Places;
 use sources::{Raw, RawValue};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -63,6 +66,10 @@ pub struct Config {
     pub listen: Choice<SocketAddr>,
     /// Where other servers connect, over TCP and UDP.
     pub peer_listen: Choice<SocketAddr>,
+    /// The doors for older systems' clients, and where they are.
+    pub doors: BTreeMap<Door, SocketAddr>,
+    /// Whether any client of this machine may shut the server down in the persistent dialect.
+    pub allow_shutdown: bool,
     /// The server's name, valid as a client's.
     pub name: Choice<String>,
     /// The cluster and how it is found.
@@ -220,6 +227,8 @@ impl Stage {
         let own = SocketAddr::from(([127, 0, 0, 1], 7411));
         let listen = self.choose("listen", own, values::listen(own.port()), SocketAddr::to_string);
         let insecure = self.take("insecure", false, values::yes_no, bool::to_string);
+        let doors = self.doors(insecure);
+        let allow_shutdown = self.take("allow-shutdown", false, values::yes_no, bool::to_string);
         let threads = self.take("threads", 1, count(1..=256), usize::to_string);
         // One is left to the sockets.
         let spare_cores = around.cores.saturating_sub(1).clamp(1, 256);
@@ -251,6 +260,8 @@ impl Stage {
         Config {
             listen,
             peer_listen,
+            doors,
+            allow_shutdown,
             name,
             cluster,
             threads,
