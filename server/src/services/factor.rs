@@ -28,7 +28,7 @@ const RHO_RUN: u32 = 128;
 /// as long (`cargo bench -p hubbub-server --bench own`).
 const LIGHT: u128 = 1 << 40;
 
-const WANTED: &str = "factor takes a whole number from 1 on, in digits: 75757575";
+const WANTED: &str = "factor takes a whole number from 1 on, as a JSON number or a text of digits: 75757575";
 
 /// Nobody waits for the outcome any more.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use num_bigint::BigUint;
 /// Indexes up to it take some ten microseconds at the most (`cargo bench -p hubbub-server --bench own`).
 const LIGHT: u64 = 1_000;
 
-const WANTED: &str = "fibonacci takes a whole number from 0 on, in digits: 12";
+const WANTED: &str = "fibonacci takes a whole number from 0 on, as a JSON number or a text of digits: 12";
 
 pub(super) fn is_light(task: &Task<'_>) -> bool {
     parse(task.payload, task.bounds.max_fibonacci).map_or(true, |n| n <= LIGHT)

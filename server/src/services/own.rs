@@ -75,6 +75,8 @@ pub(super) const OWN: &[Own] = &[
     #[cfg(test)]
     super::tests::BROKEN,
     #[cfg(test)]
+    super::tests::ENDLESS,
+    #[cfg(test)]
     super::tests::STAND_IN,
 ];
 

@@ -238,3 +238,120 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn job() -> Job {
+        Job { work: Box::new(|_| Ok(String::new())), cancelled: Arc::default() }
+    }
+
+    fn queue() -> Queue {
+        Queue {
+            waiting: BTreeMap::new(),
+            counts: HashMap::new(),
+            last: 0,
+            max_threads: 1,
+            threads: 0,
+            idle: 0,
+            closed: false,
+        }
+    }
+
+    fn order(queue: &mut Queue) -> Vec<Place> {
+        std::iter::from_fn(|| queue.next().map(|(place, _)| place)).collect()
+    }
+
+    #[test]
+    fn callers_take_turns_and_each_is_served_in_order() {
+        let mut queue = queue();
+        for place in [(1, 1), (1, 2), (1, 3), (1, 4), (7, 5), (u64::MAX, 6), (7, 8)] {
+            queue.add(place, job());
+        }
+        let turns = [(1, 1), (7, 5), (u64::MAX, 6), (1, 2), (7, 8), (1, 3), (1, 4)];
+        assert_eq!(order(&mut queue), turns);
+        assert!(queue.counts.is_empty());
+    }
+
+    #[test]
+    fn nobody_gets_all_the_places() {
+        let mut queue = queue();
+        let mut take_all = |caller: u64| {
+            let mut taken = 0;
+            while queue.has_room_for(caller) {
+                taken += 1;
+                queue.add((caller, taken), job());
+            }
+            taken
+        };
+        assert_eq!(take_all(1), MAX_WAITING as u64 / 2);
+        assert_eq!(take_all(2), MAX_WAITING as u64 / 4);
+        assert!((3..=8).all(|caller| take_all(caller) > 0), "a newcomer has room");
+    }
+
+    #[test]
+    fn what_is_wanted_no_longer_is_not_begun() {
+        let pool = Pool::default();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let first = pool.submit(1, 1, move |_| {
+            receiver.recv().map(|()| "first".to_owned()).map_err(|e| Refusal::bad_argument(e.to_string()))
+        });
+        let second = pool.submit(1, 2, |_| panic!("it is not to be begun"));
+        drop(second);
+        let third = pool.submit(2, 3, |_| Ok("third".to_owned()));
+        sender.send(()).expect("the first waits for it");
+        let outcomes = [(); 2].map(|()| futures::executor::block_on(pool.outcome()).expect("an outcome"));
+        let answers = outcomes.map(|outcome| (outcome.request, outcome.answer.unwrap_or_default()));
+        assert_eq!(answers, [(1, "first".to_owned()), (3, "third".to_owned())]);
+        assert!(first.is_ok() && third.is_ok());
+    }
+
+    #[test]
+    fn the_threads_end_with_the_pool() {
+        let pool = Pool::default();
+        pool.employ(3);
+        let tickets: Vec<_> = (0..9).map(|n| pool.submit(n, n, |_| Ok(String::new()))).collect();
+        for _ in &tickets {
+            assert!(futures::executor::block_on(pool.outcome()).is_some());
+        }
+        let Pool { shared, .. } = &pool;
+        assert!((1..=3).contains(&shared.queue.lock().threads));
+        let shared = Arc::downgrade(shared);
+        drop((tickets, pool));
+        while shared.strong_count() > 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn everything_is_served_once_and_nobody_waits_for_more_than_one_of_each_other(
+            asked in proptest::collection::vec(0..5_u64, 0..60),
+            dropped in proptest::collection::vec(any::<bool>(), 60),
+        ) {
+            let mut queue = queue();
+            let places: Vec<Place> = (0..).zip(&asked).map(|(id, caller)| (*caller, id)).collect();
+            places.iter().for_each(|place| queue.add(*place, job()));
+            let mut left: Vec<Place> = Vec::new();
+            for (place, dropped) in places.iter().zip(dropped) {
+                if dropped {
+                    prop_assert!(queue.take(*place).is_some());
+                } else {
+                    left.push(*place);
+                }
+            }
+            let served = order(&mut queue);
+            for caller in 0..5 {
+                let own: Vec<usize> = (0..served.len()).filter(|n| served[*n].0 == caller).collect();
+                prop_assert!(own.windows(2).all(|turn| turn[1] - turn[0] <= 5), "{:?}", served);
+                prop_assert!(own.windows(2).all(|turn| served[turn[0]].1 < served[turn[1]].1));
+            }
+            let mut sorted = served;
+            sorted.sort_by_key(|(_, id)| *id);
+            prop_assert_eq!(sorted, left);
+            prop_assert!(queue.counts.is_empty());
+        }
+    }
+}

@@ -23,7 +23,8 @@ const EFFORTS: &[Effort] = &[
     Effort { curves: 6, first: 120, second: 6_000, step: 210 },
     Effort { curves: 20, first: 400, second: 25_000, step: 210 },
     Effort { curves: 40, first: 1_200, second: 80_000, step: 2_310 },
-    Effort { curves: 400, first: 3_000, second: 250_000, step: 2_310 },
+    Effort { curves: 40, first: 4_000, second: 300_000, step: 2_310 },
+    Effort { curves: 400, first: 12_000, second: 1_000_000, step: 2_310 },
 ];
 
 /// A point without its y, as the ratio of two numbers.
