@@ -3,6 +3,7 @@
 
 mod echo;
 mod ledger;
+mod normalize;
 mod remote;
 mod reverse;
 mod uuid;
@@ -34,6 +35,7 @@ struct OwnService {
 
 const OWN: &[OwnService] = &[
     OwnService { name: "echo", about: "answers with what it was asked", answer: echo::answer },
+    OwnService { name: "normalize", about: "brings a name to its canonical form", answer: normalize::answer },
     OwnService { name: "reverse", about: "reverses a text by grapheme cluster", answer: reverse::answer },
     OwnService { name: "uuid", about: "answers a title with a fresh uuid", answer: uuid::answer },
 ];
