@@ -120,6 +120,33 @@ pub fn give(mut buffer: Vec<u8>) {
     });
 }
 
+/// The bytes that a connection has for its conversation.
+#[derive(Clone, Copy)]
+pub enum Input<'a> {
+    /// In a buffer that is lent.
+    Lent(&'a [u8]),
+    /// In a buffer of the connection's own, parts of which may be kept.
+    Own(&'a Received),
+}
+
+impl<'a> Input<'a> {
+    /// All of them.
+    pub fn unread(self) -> &'a [u8] {
+        match self {
+            Input::Lent(bytes) => bytes,
+            Input::Own(received) => received.bytes(),
+        }
+    }
+
+    /// Where parts of them may be kept.
+    pub fn received(self) -> Option<&'a Received> {
+        match self {
+            Input::Lent(_) => None,
+            Input::Own(received) => Some(received),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

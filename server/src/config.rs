@@ -4,6 +4,7 @@
 //! folder; what it needs to know of the machine comes in as [`Surroundings`].
 
 mod cluster;
+mod doors;
 mod options;
 mod places;
 mod sources;
@@ -59,6 +60,10 @@ pub struct Config {
     pub listen: Choice<SocketAddr>,
     /// Where other servers connect, over TCP and UDP.
     pub peer_listen: Choice<SocketAddr>,
+    /// The doors for older systems' clients, and where they are.
+    pub doors: doors::Doors,
+    /// Whether any client of this machine may shut the server down in the persistent dialect.
+    pub allow_shutdown: bool,
     /// The server's name, valid as a client's.
     pub name: Choice<String>,
     /// The cluster and how it is found.
@@ -212,6 +217,8 @@ impl Stage {
         let own = SocketAddr::from(([127, 0, 0, 1], 7411));
         let listen = self.choose("listen", own, values::listen(own.port()), SocketAddr::to_string);
         let insecure = self.take("insecure", false, values::yes_no, bool::to_string);
+        let doors = self.doors(insecure);
+        let allow_shutdown = self.take("allow-shutdown", false, values::yes_no, bool::to_string);
         let threads = self.take("threads", 1, count(1..=256), usize::to_string);
         let Places { name, data_dir, pid_file } = self.places(around);
         let run_dir = self.run_dir(around);
@@ -240,6 +247,8 @@ impl Stage {
         Config {
             listen,
             peer_listen,
+            doors,
+            allow_shutdown,
             name,
             cluster,
             threads,
@@ -270,6 +279,8 @@ impl Stage {
         let show_s = |s: &u64| show_duration(&Duration::from_secs(*s));
         let stall_timeout_s = self.take("stall-timeout", own.stall_timeout_s, seconds(1..=3600), show_s);
         let idle_timeout_s = self.take("idle-timeout", own.idle_timeout_s, seconds(1..=86_400), show_s);
+        let persistent_timeout_s =
+            self.take("persistent-timeout", own.persistent_timeout_s, seconds(1..=86_400), show_s);
         let max_subscriptions =
             self.take("max-subscriptions", own.max_subscriptions, count(1..=10_000_000), usize::to_string);
         let max_channels =
@@ -307,6 +318,7 @@ impl Stage {
             history_bytes,
             history_total_bytes,
             idle_timeout_s,
+            persistent_timeout_s,
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The connection handler: one task for each client, which reads its socket and runs its session,
-//! and serves the receivers of what it said. An idle connection is a suspended read and no buffer.
+//! The connection handler: one task for each client, which reads its socket and runs its conversation
+//! ([`Talk`]: the native session, or a door's), and serves the receivers of what it said. An idle
+//! connection is a suspended read and no buffer.
 
-use crate::buffers::{self, Received, HEAD, LARGE_READ, READ};
+use crate::buffers::{self, Input, Received, HEAD, LARGE_READ, READ};
 use crate::clock::Now;
 use crate::hub::{Batch, Client, Hub};
 use crate::rt::{self, Socket};
-use crate::session::{Input, Session};
 use crate::writer::{hand_over, Turn};
 use rustix::buffer::spare_capacity;
 use std::future::poll_fn;
@@ -26,7 +26,59 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The same while the server stops and is waited for.
 const SHORT_LINGER: Duration = Duration::from_millis(500);
 
+/// How often a client that has closed its side is told that its requests still wait: where it is gone,
+/// that ends the connection, and with it the work on them. A guess.
+const SHOW_LIFE: Duration = Duration::from_secs(1);
+
 const CLOSED_BY_CLIENT: &str = "closed by client";
+
+/// One client's conversation, without I/O: it is fed bytes and moments, and leaves in the batch what is
+/// to be written.
+pub trait Talk: Send + Sync + 'static {
+    /// The client.
+    fn client(&self) -> &Arc<Client>;
+
+    /// Reads what is unread, does it, and returns how many bytes were used.
+    fn handle(&mut self, hub: &Hub, batch: &mut Batch, input: Input<'_>) -> usize;
+
+    /// Whether nothing more is to be read.
+    fn is_over(&self) -> bool;
+
+    /// Whether nothing is to be read until an answer has woken the task.
+    fn waits(&self) -> bool {
+        false
+    }
+
+    /// Whether there is something to do without more to read, since an answer has come.
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    /// Whether units are long enough for parts of them to be kept by reference.
+    fn sends_long_units(&self) -> bool {
+        false
+    }
+
+    /// Whether a client that has closed its side may still wait for answers.
+    fn may_half_close(&self) -> bool {
+        true
+    }
+
+    /// Tells such a client that it is still served.
+    fn show_life(&mut self, _hub: &Hub, _batch: &mut Batch) {}
+
+    /// When [`Talk::on_time`] wants to be called, if nothing is read before.
+    fn deadline(&self, hub: &Hub) -> Option<Instant>;
+
+    /// Nothing was read until the deadline.
+    fn on_time(&mut self, hub: &Hub, batch: &mut Batch);
+
+    /// The client closed its side, perhaps in the middle of something.
+    fn cut_off(&mut self, unread: &[u8], hub: &Hub, batch: &mut Batch);
+
+    /// The client is gone, or the connection broke.
+    fn left(&mut self, reason: &'static str, hub: &Hub, batch: &mut Batch);
+}
 
 /// How a read ended.
 enum Progress {
@@ -42,9 +94,9 @@ enum Ready {
     OutOfTime,
 }
 
-struct Connection {
+struct Connection<T> {
     hub: Arc<Hub>,
-    session: Session,
+    talk: T,
     /// The beginning of a unit whose end has not come.
     unread: Vec<u8>,
     /// Whether there may be whole units in what is unread.
@@ -52,22 +104,26 @@ struct Connection {
 }
 
 /// Takes in a client and serves it from its first to its last byte.
-pub fn start(hub: &Arc<Hub>, socket: Socket, addr: SocketAddr) {
-    let now = Now::read();
-    let mut batch = Batch::new(now);
+pub fn start<T: Talk>(
+    hub: &Arc<Hub>,
+    socket: Socket,
+    addr: SocketAddr,
+    begin: impl FnOnce(Arc<Client>, &Hub, &mut Batch) -> T,
+) {
+    let mut batch = Batch::new(Now::read());
     let client = hub.open(addr, Some(socket), &mut batch);
+    let talk = begin(client, hub, &mut batch);
     let turn = hand_over(hub, batch);
-    let session = Session::new(client, now);
-    let connection = Connection { hub: hub.clone(), session, unread: Vec::new(), paused: false };
+    let connection = Connection { hub: hub.clone(), talk, unread: Vec::new(), paused: false };
     rt::spawn(connection.serve(turn));
 }
 
-impl Connection {
+impl<T: Talk> Connection<T> {
     /// The task of one client. Whatever is awaited here is part of what an idle connection costs,
     /// so that all but the plain wait for bytes is put aside in a box while it lasts.
     async fn serve(mut self, turn: Turn) {
         turn.written(&self.hub).await;
-        let client = self.session.client.clone();
+        let client = self.talk.client().clone();
         self.run(&client).await;
         let linger_for = if self.hub.is_draining() { SHORT_LINGER } else { LINGER };
         drop(self);
@@ -76,23 +132,28 @@ impl Connection {
 
     async fn run(&mut self, client: &Arc<Client>) {
         let Some(socket) = client.socket() else { return };
-        while !self.session.is_over() && client.outbox.is_open() {
-            let ready = if self.session.waits() {
-                Box::pin(answered(client, || !self.session.waits())).await;
+        while !self.talk.is_over() && client.outbox.is_open() {
+            let ready = if self.talk.waits() {
+                Box::pin(answered(client, || !self.talk.waits())).await;
                 Ready::ToGoOn
             } else if self.paused {
                 Box::pin(rt::breathe()).await;
                 Ready::ToGoOn
             } else {
-                match self.session.deadline(&self.hub) {
+                let talk = &self.talk;
+                let in_time = match talk.deadline(&self.hub) {
                     None => {
-                        readable(client, socket).await;
-                        Ready::ToRead
+                        readable(client, socket, talk).await;
+                        true
                     }
-                    Some(deadline) => match Box::pin(rt::before(deadline, readable(client, socket))).await {
-                        Some(_) => Ready::ToRead,
-                        None => Ready::OutOfTime,
-                    },
+                    Some(deadline) => {
+                        Box::pin(rt::before(deadline, readable(client, socket, talk))).await.is_some()
+                    }
+                };
+                match in_time {
+                    _ if talk.is_due() => Ready::ToGoOn,
+                    true => Ready::ToRead,
+                    false => Ready::OutOfTime,
                 }
             };
             if !client.outbox.is_open() {
@@ -123,11 +184,11 @@ impl Connection {
             Ready::ToRead => self.read(socket, &mut batch, &mut read_bytes),
             Ready::ToGoOn => self.go_on(&mut batch),
             Ready::OutOfTime => {
-                self.session.on_time(&self.hub, &mut batch);
+                self.talk.on_time(&self.hub, &mut batch);
                 Progress::Going
             }
         };
-        self.paused = batch.is_long() || self.session.waits();
+        self.paused = batch.is_long() || self.talk.waits();
         // Only who sends much at once is slowed down: it is their reads that fill a queue.
         let pressed = batch.pressed && (self.paused || read_bytes >= READ / 2);
         (progress, pressed, hand_over(&self.hub, batch))
@@ -136,7 +197,7 @@ impl Connection {
     /// The commands that were read before others had their turn.
     fn go_on(&mut self, batch: &mut Batch) -> Progress {
         let received = Received::new(std::mem::take(&mut self.unread));
-        let used = self.session.handle(&self.hub, batch, Input::Own(&received));
+        let used = self.talk.handle(&self.hub, batch, Input::Own(&received));
         self.keep_unread(received.into_rest(used));
         Progress::Going
     }
@@ -144,7 +205,7 @@ impl Connection {
     /// One read, and the commands in it.
     fn read(&mut self, socket: &Socket, batch: &mut Batch, read_bytes: &mut usize) -> Progress {
         let had = self.unread.len();
-        let (result, unread) = if had <= HEAD && !self.session.sends_long_units {
+        let (result, unread) = if had <= HEAD && !self.talk.sends_long_units() {
             buffers::with_read_buffer(|buffer| {
                 buffer[..had].copy_from_slice(&self.unread);
                 let result = socket.get_ref().read(&mut buffer[had..]);
@@ -180,7 +241,7 @@ impl Connection {
             return 0;
         }
         self.hub.counters.bytes_in.add(read as u64);
-        self.session.handle(&self.hub, batch, input)
+        self.talk.handle(&self.hub, batch, input)
     }
 
     /// Keeps the beginning of a unit, and no much larger buffer than it needs: it may have to wait.
@@ -195,19 +256,26 @@ impl Connection {
     async fn ended(&mut self, client: &Client, reason: &'static str) {
         if reason == CLOSED_BY_CLIENT {
             let mut batch = Batch::new(Now::read());
-            self.session.cut_off(&self.unread, &self.hub, &mut batch);
+            self.talk.cut_off(&self.unread, &self.hub, &mut batch);
             hand_over(&self.hub, batch).written(&self.hub).await;
-            answered(client, || {
+            let nothing_waits = || {
                 client.open_requests.load(Ordering::Acquire) == 0 && client.waits.load(Ordering::Acquire) == 0
-            })
-            .await;
+            };
+            while self.talk.may_half_close() && client.outbox.is_open() && !nothing_waits() {
+                let again = Instant::now() + SHOW_LIFE;
+                if rt::before(again, answered(client, nothing_waits)).await.is_none() {
+                    let mut batch = Batch::new(Now::read());
+                    self.talk.show_life(&self.hub, &mut batch);
+                    hand_over(&self.hub, batch).written(&self.hub).await;
+                }
+            }
         }
         self.leave(reason).await;
     }
 
     async fn leave(&mut self, reason: &'static str) {
         let mut batch = Batch::new(Now::read());
-        self.session.left(reason, &self.hub, &mut batch);
+        self.talk.left(reason, &self.hub, &mut batch);
         hand_over(&self.hub, batch).written(&self.hub).await;
     }
 }
@@ -225,11 +293,12 @@ async fn answered(client: &Client, is_there: impl Fn() -> bool) {
     .await;
 }
 
-/// Waits until there is something to read, an error included, or the hub has ended the connection.
-async fn readable(client: &Client, socket: &Socket) {
+/// Waits until there is something to read, an error included, or to do, or the hub has ended the
+/// connection.
+async fn readable(client: &Client, socket: &Socket, talk: &impl Talk) {
     poll_fn(|context| {
         client.task.register(context.waker());
-        if !client.outbox.is_open() {
+        if talk.is_due() || !client.outbox.is_open() {
             return Poll::Ready(());
         }
         socket.poll_readable(context).map(|_| ())
@@ -254,13 +323,14 @@ async fn linger(client: &Client, deadline: Instant) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conversation::Conversation;
 
     #[test]
     fn an_idle_connection_is_a_small_task() {
         fn future_size<F: std::future::Future, A, B>(_: fn(A, B) -> F) -> usize {
             size_of::<F>()
         }
-        let (task, client) = (future_size(Connection::serve), size_of::<Client>());
-        assert!(task <= 488 && client <= 336, "the task has {task} bytes, the client {client}");
+        let (task, client) = (future_size(Connection::<Conversation>::serve), size_of::<Client>());
+        assert!(task <= 496 && client <= 336, "the task has {task} bytes, the client {client}");
     }
 }

@@ -2,6 +2,8 @@
 //! there is no room for. It never spins, whatever the kernel refuses.
 
 use crate::connection;
+use crate::conversation::Conversation;
+use crate::doors::{Door, Opener, Place};
 use crate::hub::Hub;
 use crate::rt::{self, Acceptor, Socket};
 use socket2::{Domain, Protocol, TcpKeepalive, Type};
@@ -30,17 +32,32 @@ const PAUSE: Duration = Duration::from_millis(100);
 const MAX_TURNED_AWAY: usize = 64;
 const TURNED_AWAY_TIME: Duration = Duration::from_secs(1);
 
-/// The listening socket.
+/// One listening socket: the client port, or a door.
 pub struct Listener {
     acceptor: Acceptor,
+    opener: Opener,
+    /// Whether those turned away are told why: a door's clients would not understand it.
+    tells: bool,
     /// A descriptor to spare, given up for the moment that it takes to turn somebody away.
     reserve: Option<File>,
     turned_away: Arc<AtomicUsize>,
 }
 
 impl Listener {
-    /// Listens on an address; port 0 takes a free one.
+    /// Listens for clients on an address; port 0 takes a free one.
     pub fn bind(addr: SocketAddr) -> io::Result<Listener> {
+        let opener: Opener = Box::new(|hub, socket, addr| {
+            connection::start(hub, socket, addr, |client, _, batch| Conversation::new(client, batch.now));
+        });
+        Listener::bind_for(addr, opener, true)
+    }
+
+    /// The same for the clients of a door.
+    pub fn bind_door(door: &Door, addr: SocketAddr, place: Place<'_>) -> io::Result<Listener> {
+        Listener::bind_for(addr, (door.open)(place), false)
+    }
+
+    fn bind_for(addr: SocketAddr, opener: Opener, tells: bool) -> io::Result<Listener> {
         let socket = socket2::Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         // Accepted sockets inherit these, which saves four calls for each.
@@ -52,7 +69,7 @@ impl Listener {
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
         let acceptor = Acceptor::new(socket.into())?;
-        Ok(Listener { acceptor, reserve: spare(), turned_away: Arc::default() })
+        Ok(Listener { acceptor, opener, tells, reserve: spare(), turned_away: Arc::default() })
     }
 
     /// Where it listens.
@@ -77,10 +94,13 @@ impl Listener {
     fn admit(&self, socket: Socket, addr: SocketAddr, hub: &Arc<Hub>) {
         let most = hub.limits.max_clients;
         if hub.clients.sockets.open() < most as u64 {
-            return connection::start(hub, socket, addr);
+            return (self.opener)(hub, socket, addr);
         }
         hub.counters.clients_refused.add(1);
         log::warn!(addr:% = addr, most; "client turned away: the server is full");
+        if !self.tells {
+            return;
+        }
         let why = format!("* closing: too-many: this server has room for {most} clients, and they are here; try again later\n");
         say(socket.get_ref(), &why);
         if self.turned_away.fetch_add(1, Ordering::Relaxed) < MAX_TURNED_AWAY {
@@ -109,10 +129,12 @@ impl Listener {
         log::warn!(error:% = error; "cannot accept");
         if self.reserve.take().is_some() {
             if let Ok((socket, _)) = self.acceptor.get_ref().accept() {
-                say(
-                    &socket,
-                    "* closing: too-many: this server is out of file descriptors; try again later\n",
-                );
+                if self.tells {
+                    say(
+                        &socket,
+                        "* closing: too-many: this server is out of file descriptors; try again later\n",
+                    );
+                }
             }
             self.reserve = spare();
         }

@@ -14,7 +14,7 @@ use crate::writer::{self, hand_over};
 use anyhow::Context;
 use async_signal::{Signal, Signals};
 use event_listener::Event;
-use futures::future::{select, Either};
+use futures::future::{join_all, select, Either};
 use futures::StreamExt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -36,8 +36,10 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()> {
-    let Started { servers, listener, peer_port, run_dir, token, data_dir, serving, held } = started;
-    let hub = Arc::new(Hub::new(config.limits.clone(), servers, token));
+    let Started { servers, listener, doors, peer_port, run_dir, token, data_dir, serving, held } = started;
+    let mut hub = Hub::new(config.limits.clone(), servers, token);
+    hub.allow_shutdown = config.allow_shutdown;
+    let hub = Arc::new(hub);
     let client_addr = serving.client_addr;
     let signals = Signals::new(stopping_signals()).context("cannot wait for signals")?;
     held.pid_file.write(&serving).context("cannot write beside the pid file")?;
@@ -57,6 +59,9 @@ async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()>
         max_clients = config.limits.max_clients, data_dir:% = data_dir.display();
         "hubbubd serves; clients say: nc {} {}", client_addr.ip(), client_addr.port()
     );
+    for (door, addr) in &serving.doors {
+        log::info!(door = door.as_str(), addr:% = addr; "the door {door} is open");
+    }
     if config.insecure && !client_addr.ip().is_loopback() {
         log::warn!(addr:% = client_addr; "anyone who reaches this address may use the hub: there is no authentication");
     }
@@ -70,17 +75,18 @@ async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()>
 
     let mut conflict = None;
     let within = {
-        let accepting = pin!(listener.run(hub.clone()));
+        let listeners = std::iter::once(listener).chain(doors);
+        let accepting = pin!(join_all(listeners.map(|listener| listener.run(hub.clone()))));
         let (drain_wanted, conflicted) = (pin!(drain_wanted(&hub)), pin!(shell.conflict()));
         match select(accepting, select(drain_wanted, conflicted)).await {
-            Either::Left(((), _)) => config.drain_deadline,
+            Either::Left((_, _)) => config.drain_deadline,
             Either::Right((Either::Left((within, _)), _)) => within,
             Either::Right((Either::Right((message, _)), _)) => {
                 conflict = Some(message);
                 config.drain_deadline
             }
         }
-        // The listening socket closes here: new clients are refused by the kernel at once.
+        // The listening sockets close here: new clients are refused by the kernel at once.
     };
     let deadline = Instant::now() + within;
     shell.drain();

@@ -2,9 +2,10 @@
 //! (greeting, idle limit, heartbeat). Without I/O: the connection handler feeds it bytes and
 //! moments, and it leaves in the batch what is to be written.
 
-use crate::buffers::{Received, LONG_UNIT};
+use crate::buffers::{Input, Received, LONG_UNIT};
 use crate::clock::Now;
 use crate::commands::{self, Outcome};
+use crate::connection::Talk;
 use crate::hub::{Batch, Channel, Client, Farewell, Hub, Item, Publisher, Reach};
 use hubbub_shared::command::{Command, Value};
 use hubbub_shared::encoding::{json, scan, Decoder, Head, Misread, Out, Payload, Step};
@@ -56,32 +57,7 @@ pub struct Session {
     head: Head,
     ended: bool,
     /// Whether the last unit was long enough for parts of it to be kept by reference.
-    pub sends_long_units: bool,
-}
-
-/// The bytes that a connection has for its session.
-#[derive(Clone, Copy)]
-pub enum Input<'a> {
-    /// In a buffer that is lent.
-    Lent(&'a [u8]),
-    /// In a buffer of the connection's own, parts of which may be kept.
-    Own(&'a Received),
-}
-
-impl<'a> Input<'a> {
-    fn unread(self) -> &'a [u8] {
-        match self {
-            Input::Lent(bytes) => bytes,
-            Input::Own(received) => received.bytes(),
-        }
-    }
-
-    fn received(self) -> Option<&'a Received> {
-        match self {
-            Input::Lent(_) => None,
-            Input::Own(received) => Some(received),
-        }
-    }
+    sends_long_units: bool,
 }
 
 /// Consecutive publishes to one channel: they are counted, encoded and queued together.
@@ -124,137 +100,9 @@ impl Session {
         }
     }
 
-    /// Whether answers from other servers are awaited before the next command is run: text has no ids,
-    /// and so its answers come in the order of the commands; others may wait for a few at once.
-    pub fn waits(&self) -> bool {
-        let most = match self.client.encoding() {
-            Encoding::Text => 1,
-            Encoding::Json | Encoding::Frame => MAX_OPEN_QUESTIONS,
-        };
-        self.client.waits.load(Ordering::Acquire) >= most
-    }
-
-    /// Whether nothing more is to be read.
-    pub fn is_over(&self) -> bool {
-        self.ended
-    }
-
-    /// Reads what is unread, runs the commands in it, and returns how many bytes were used. It stops
-    /// before the end when the batch has become long, or the client does not read the replies.
-    pub fn handle(&mut self, hub: &Hub, batch: &mut Batch, input: Input<'_>) -> usize {
-        let unread = input.unread();
-        self.last_sign = batch.now.instant;
-        self.missed = 0;
-        if self.phase == Phase::Silent && !unread.is_empty() {
-            self.phase = Phase::Waiting;
-        }
-        let undecided = self.decoder.encoding().is_none();
-        let mut used = 0;
-        let mut run = Run { received: input.received(), ..Run::default() };
-        let mut waits = self.waits();
-        while !self.ended && !batch.is_long() && !waits {
-            let step = self.decoder.step(&unread[used..], &hub.limits);
-            self.decide_encoding(undecided);
-            match step {
-                Step::More => break,
-                Step::Unit(unit, length) => {
-                    used += length;
-                    self.sends_long_units = length >= LONG_UNIT;
-                    let encoding = self.client.encoding();
-                    if self.publish_again(encoding, unit, &mut run, hub, batch) {
-                        continue;
-                    }
-                    // Who does not read the replies gets no more of them.
-                    if !self.client.outbox.is_open() {
-                        break;
-                    }
-                    match encoding.parse(unit) {
-                        None => {}
-                        Some(Ok(command)) if command.verb.op == Op::Publish => {
-                            match self.publish(&command, &mut run, hub, batch) {
-                                Ok(channel) => {
-                                    self.head.learn(unit, &command);
-                                    self.last_channel = Some(channel);
-                                }
-                                Err(refusal) => {
-                                    self.head.forget();
-                                    self.flush_run(&mut run, hub, batch);
-                                    self.refuse(command.id, &refusal, hub, batch);
-                                }
-                            }
-                        }
-                        Some(Ok(command)) => {
-                            self.flush_run(&mut run, hub, batch);
-                            self.command(&command, hub, batch);
-                            waits = self.waits();
-                        }
-                        Some(Err(Misread { refusal, id })) => {
-                            self.flush_run(&mut run, hub, batch);
-                            self.refuse(id, &refusal, hub, batch);
-                        }
-                    }
-                }
-                Step::Broken(refusal) => {
-                    self.flush_run(&mut run, hub, batch);
-                    self.refuse(None, &refusal, hub, batch);
-                    self.end(Farewell::Sent(refusal), hub, batch);
-                }
-            }
-        }
-        self.flush_run(&mut run, hub, batch);
-        used
-    }
-
     fn decide_encoding(&self, undecided: bool) {
         if let Some(encoding) = self.decoder.encoding().filter(|_| undecided) {
             self.client.set_encoding(encoding);
-        }
-    }
-
-    /// The client closed its side in the middle of a unit. Nothing of that is run: what is missing
-    /// may have been the better part of it.
-    pub fn cut_off(&mut self, unread: &[u8], hub: &Hub, batch: &mut Batch) {
-        if !unread.trim_ascii().is_empty() {
-            let message = "the last command has no end, and was not run; end a line with a line feed";
-            self.refuse(None, &Refusal::new(Code::BadCommand, message), hub, batch);
-        }
-    }
-
-    /// The client closed its side, or the connection broke.
-    pub fn left(&mut self, reason: &'static str, hub: &Hub, batch: &mut Batch) {
-        self.end(Farewell::Left(reason), hub, batch);
-    }
-
-    /// When [`Session::on_time`] wants to be called, if nothing is read before.
-    pub fn deadline(&self, hub: &Hub) -> Option<Instant> {
-        match self.phase {
-            Phase::Silent => Some(self.last_sign + GREETING_DELAY),
-            Phase::Waiting => Some(self.client.connected.instant + idle_timeout(hub)),
-            Phase::Ready => self.heartbeat.map(|every| self.last_sign + every),
-        }
-    }
-
-    /// Nothing was read until the deadline.
-    pub fn on_time(&mut self, hub: &Hub, batch: &mut Batch) {
-        match self.phase {
-            Phase::Silent => {
-                self.phase = Phase::Waiting;
-                self.greet(hub, batch);
-            }
-            Phase::Waiting => {
-                let message = format!("no command came within {} s", idle_timeout(hub).as_secs());
-                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message)), hub, batch);
-            }
-            Phase::Ready if self.missed == MAX_MISSED_HEARTBEATS => {
-                let message = format!("{MAX_MISSED_HEARTBEATS} heartbeats stayed unanswered");
-                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message)), hub, batch);
-            }
-            Phase::Ready => {
-                // Each ping is given its time from when it was sent, also after a pause of the hub.
-                self.missed += 1;
-                self.last_sign = batch.now.instant;
-                hub.tell(&self.client, &Out::Ping, 0, batch);
-            }
         }
     }
 
@@ -458,6 +306,143 @@ impl Session {
             }
         }
         run.items.clear();
+    }
+}
+
+impl Talk for Session {
+    fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// Stops before the end when the batch has become long, or the client does not read the replies.
+    fn handle(&mut self, hub: &Hub, batch: &mut Batch, input: Input<'_>) -> usize {
+        let unread = input.unread();
+        self.last_sign = batch.now.instant;
+        self.missed = 0;
+        if self.phase == Phase::Silent && !unread.is_empty() {
+            self.phase = Phase::Waiting;
+        }
+        let undecided = self.decoder.encoding().is_none();
+        let mut used = 0;
+        let mut run = Run { received: input.received(), ..Run::default() };
+        let mut waits = self.waits();
+        while !self.ended && !batch.is_long() && !waits {
+            let step = self.decoder.step(&unread[used..], &hub.limits);
+            self.decide_encoding(undecided);
+            match step {
+                Step::More => break,
+                Step::Unit(unit, length) => {
+                    used += length;
+                    self.sends_long_units = length >= LONG_UNIT;
+                    let encoding = self.client.encoding();
+                    if self.publish_again(encoding, unit, &mut run, hub, batch) {
+                        continue;
+                    }
+                    // Who does not read the replies gets no more of them.
+                    if !self.client.outbox.is_open() {
+                        break;
+                    }
+                    match encoding.parse(unit) {
+                        None => {}
+                        Some(Ok(command)) if command.verb.op == Op::Publish => {
+                            match self.publish(&command, &mut run, hub, batch) {
+                                Ok(channel) => {
+                                    self.head.learn(unit, &command);
+                                    self.last_channel = Some(channel);
+                                }
+                                Err(refusal) => {
+                                    self.head.forget();
+                                    self.flush_run(&mut run, hub, batch);
+                                    self.refuse(command.id, &refusal, hub, batch);
+                                }
+                            }
+                        }
+                        Some(Ok(command)) => {
+                            self.flush_run(&mut run, hub, batch);
+                            self.command(&command, hub, batch);
+                            waits = self.waits();
+                        }
+                        Some(Err(Misread { refusal, id })) => {
+                            self.flush_run(&mut run, hub, batch);
+                            self.refuse(id, &refusal, hub, batch);
+                        }
+                    }
+                }
+                Step::Broken(refusal) => {
+                    self.flush_run(&mut run, hub, batch);
+                    self.refuse(None, &refusal, hub, batch);
+                    self.end(Farewell::Sent(refusal), hub, batch);
+                }
+            }
+        }
+        self.flush_run(&mut run, hub, batch);
+        used
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended
+    }
+
+    /// Answers from other servers are awaited before the next command is run: text has no ids, and so its
+    /// answers come in the order of the commands; others may wait for a few at once.
+    fn waits(&self) -> bool {
+        let most = match self.client.encoding() {
+            Encoding::Text => 1,
+            Encoding::Json | Encoding::Frame => MAX_OPEN_QUESTIONS,
+        };
+        self.client.waits.load(Ordering::Acquire) >= most
+    }
+
+    fn sends_long_units(&self) -> bool {
+        self.sends_long_units
+    }
+
+    fn show_life(&mut self, hub: &Hub, batch: &mut Batch) {
+        let message = "what you asked for is still awaited";
+        hub.tell(&self.client, &Out::Notice("waiting", message), 0, batch);
+    }
+
+    fn deadline(&self, hub: &Hub) -> Option<Instant> {
+        match self.phase {
+            Phase::Silent => Some(self.last_sign + GREETING_DELAY),
+            Phase::Waiting => Some(self.client.connected.instant + idle_timeout(hub)),
+            Phase::Ready => self.heartbeat.map(|every| self.last_sign + every),
+        }
+    }
+
+    fn on_time(&mut self, hub: &Hub, batch: &mut Batch) {
+        match self.phase {
+            Phase::Silent => {
+                self.phase = Phase::Waiting;
+                self.greet(hub, batch);
+            }
+            Phase::Waiting => {
+                let message = format!("no command came within {} s", idle_timeout(hub).as_secs());
+                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message)), hub, batch);
+            }
+            Phase::Ready if self.missed == MAX_MISSED_HEARTBEATS => {
+                let message = format!("{MAX_MISSED_HEARTBEATS} heartbeats stayed unanswered");
+                self.end(Farewell::Sent(Refusal::new(Code::Timeout, message)), hub, batch);
+            }
+            Phase::Ready => {
+                // Each ping is given its time from when it was sent, also after a pause of the hub.
+                self.missed += 1;
+                self.last_sign = batch.now.instant;
+                hub.tell(&self.client, &Out::Ping, 0, batch);
+            }
+        }
+    }
+
+    /// Nothing of an unfinished unit is run: what is missing may have been the better part of it.
+    fn cut_off(&mut self, unread: &[u8], hub: &Hub, batch: &mut Batch) {
+        if !unread.trim_ascii().is_empty() {
+            let message = "the last command has no end, and was not run; end a line with a line feed";
+            self.refuse(None, &Refusal::new(Code::BadCommand, message), hub, batch);
+        }
+    }
+
+    fn left(&mut self, reason: &'static str, hub: &Hub, batch: &mut Batch) {
+        self.end(Farewell::Left(reason), hub, batch);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::cluster::peer_port::{bind_choice, PeerPort};
 use crate::cluster::ServerManager;
 use crate::config::{Choice, Config, PID_FILE};
 use crate::control::{PidFile, Serving};
+use crate::doors::{holder, Door, Place};
 use crate::listener::Listener;
 use crate::operator::Token;
 use anyhow::{bail, Context};
@@ -25,6 +26,8 @@ pub struct Started {
     pub servers: ServerManager,
     /// Where clients connect.
     pub listener: Listener,
+    /// Where older systems' clients connect.
+    pub doors: Vec<Listener>,
     /// Where other servers connect.
     pub peer_port: PeerPort,
     /// Where it finds those of this machine.
@@ -71,6 +74,14 @@ pub fn start(config: &Config, now: Now) -> anyhow::Result<Started> {
     let (peer_port, taken) = bind_choice(&config.peer_listen, PeerPort::bind)
         .with_context(|| format!("cannot listen for other servers on {}", config.peer_listen.value))?;
     tell_other_port("other servers", peer_port.addr, &taken, &running);
+    let mut doors = Vec::new();
+    let mut door_addrs = BTreeMap::new();
+    for (door, addr) in &config.doors {
+        let place = Place { server: &name, data_dir: &data_dir };
+        let listener = open_door(door, *addr, place, &running)?;
+        door_addrs.insert(door.name.to_owned(), listener.addr().context("a door's socket has no address")?);
+        doors.push(listener);
+    }
 
     let servers = ServerManager::new(&name, Uuid::now_v7(), now);
     servers.serves_at(client_addr, Some(peer_port.addr));
@@ -80,7 +91,7 @@ pub fn start(config: &Config, now: Now) -> anyhow::Result<Started> {
         origin: servers.origin.clone(),
         client_addr,
         peer_addr: Some(peer_port.addr),
-        doors: BTreeMap::new(),
+        doors: door_addrs,
     };
     let run = RunFile {
         id: servers.id.to_string(),
@@ -92,7 +103,7 @@ pub fn start(config: &Config, now: Now) -> anyhow::Result<Started> {
     let registered = run_dir.register(&run, &guard).with_context(context)?;
     let held = Held { _registered: registered, pid_file };
     drop(guard);
-    Ok(Started { servers, listener, peer_port, run_dir, token, data_dir, serving, held })
+    Ok(Started { servers, listener, doors, peer_port, run_dir, token, data_dir, serving, held })
 }
 
 /// The name of this server: the given one, if nobody of the cluster has it; else the host's, with the
@@ -163,6 +174,30 @@ fn tell_other_port(whose: &str, addr: SocketAddr, taken: &[u16], running: &[RunF
             "the usual port for {whose} is taken by another program: this server has port {}", addr.port()
         ),
     }
+}
+
+/// A door has the port that its clients know, or none: what is in the way is named.
+fn open_door(
+    door: &Door,
+    addr: SocketAddr,
+    place: Place<'_>,
+    running: &[RunFile],
+) -> anyhow::Result<Listener> {
+    Listener::bind_door(door, addr, place).map_err(|error| {
+        let name = door.name;
+        let what = format!("cannot open the door {name} at {addr}");
+        if error.kind() != std::io::ErrorKind::AddrInUse {
+            return anyhow::Error::new(error).context(what);
+        }
+        let has_it = |run: &&RunFile| run.serving.doors.values().any(|taken| taken.port() == addr.port());
+        let by = match running.iter().find(has_it) {
+            Some(run) => format!("the server {} (pid {})", run.serving.name, run.serving.pid),
+            None => holder(addr).unwrap_or_else(|| "another program".to_owned()),
+        };
+        anyhow::anyhow!(
+            "{what}: {by} has that port; end it, or give the door another with --door {name}=127.0.0.1:PORT"
+        )
+    })
 }
 
 /// A path as others find it, whatever their working folder is. What is not UTF-8 is not found there.

@@ -204,6 +204,17 @@ impl Hub {
         addr.unwrap_or_else(|| panic!("the ready file names no peer_addr: {}", self.ready))
     }
 
+    /// Where a door is.
+    pub fn door_addr(&self, door: &str) -> SocketAddr {
+        let addr = self.ready["doors"][door].as_str().and_then(|addr| addr.parse().ok());
+        addr.unwrap_or_else(|| panic!("the ready file names no door {door}: {}", self.ready))
+    }
+
+    /// A raw connection to a door.
+    pub fn door(&self, door: &str) -> Socket {
+        Socket::connect(self.door_addr(door))
+    }
+
     /// What its messages say that they come from.
     pub fn origin(&self) -> &str {
         self.ready["origin"].as_str().unwrap_or_else(|| panic!("no origin: {}", self.ready))

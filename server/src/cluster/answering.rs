@@ -6,7 +6,7 @@ use crate::clock::Stamp;
 use crate::hub::{Batch, Hub};
 use crate::lists;
 use hubbub_shared::encoding::scan::Scanner;
-use hubbub_shared::encoding::{Direct, Out, Payload};
+use hubbub_shared::encoding::{Direct, Payload};
 use hubbub_shared::names::{client_str, Pattern};
 use hubbub_shared::refusal::{Code, Refusal};
 
@@ -40,10 +40,9 @@ pub fn answer(hub: &Hub, peer: &Peer, question: Question, batch: &mut Batch) -> 
             let at = Stamp::of(at_ms);
             let payload = if is_json { Payload::Json(&payload) } else { Payload::Text(&payload) };
             let direct = Direct { from: &from, origin: &peer.origin, at: at.as_str(), payload };
-            if !hub.tell(&client, &Out::Direct(direct), 1, batch) {
-                return Answer::Refused(nobody(hub, &to));
+            if let Err(refusal) = hub.direct(&client, direct, batch) {
+                return Answer::Refused(refusal);
             }
-            hub.counters.messages_out.add(1);
             let welcome = client.welcome().filter(|_| client.is_met_by(&from_id));
             Answer::Delivered { client_id: client.id.to_string(), name: client.name().to_string(), welcome }
         }

@@ -250,13 +250,9 @@ pub(super) fn msg(call: Call<'_>, command: &Command<'_>) -> Result<Outcome> {
     let Call { hub, session, batch } = call;
     let stamp = batch.stamp;
     let direct = Direct { from: session.name.as_str(), origin: hub.origin(), at: stamp.as_str(), payload };
-    if !hub.tell(&to, &Out::Direct(direct), 1, batch) {
-        let message = format!("{} is about to be gone: it does not read what it is sent", to.name());
-        return Err(Refusal::new(Code::NoSuchClient, message));
-    }
+    hub.direct(&to, direct, batch)?;
     session.client.messages_in.fetch_add(1, Ordering::Relaxed);
     hub.counters.messages_in.add(1);
-    hub.counters.messages_out.add(1);
     if let Some(welcome) = to.welcome().filter(|_| session.client.meets(to.key)) {
         let notice = format!("{}: {welcome}", to.name());
         hub.tell(&session.client, &Out::Notice("welcome", &notice), 0, batch);

@@ -79,6 +79,14 @@ options! {
         "Find the cluster's servers on the local network by multicast";
     "run-dir" "PATH" ["$XDG_RUNTIME_DIR/hubbub, or hubbub-run-UID in the folder for passing files"] (finds)
         "The folder where the servers of one user on this machine find each other";
+    "door" "NAME[=ADDR]" ["none"] (many)
+        "A port for the unchanged clients of an older system, blob, at the address that it is known by or \
+         another; several separated by commas, or the option several times";
+    "doors" "all|none" ["none"]
+        "All doors at once, each at the address that it is known by";
+    "allow-shutdown" "BOOL" ["false"]
+        "Let any client of this machine that speaks the persistent dialect shut the server down, as its \
+         old server did";
     "insecure" "BOOL" ["false"]
         "Serve beyond this machine although nobody has to authenticate: for trusted networks only";
     "threads" "N" ["1"]
@@ -107,6 +115,9 @@ options! {
         "How long a queue may stand still before its client is closed as a slow consumer";
     "idle-timeout" "DURATION" ["60s"]
         "How long a new client may stay silent before its first command";
+    "persistent-timeout" "DURATION" ["60s"]
+        "How long a client of the persistent dialect may stay silent. Over it: closed; shorter than the \
+         pings of such clients closes those that live";
     "max-subscriptions" "N" ["1000"]
         "Subscriptions of one client. Over it they are refused";
     "max-channels" "N" ["1048576"]

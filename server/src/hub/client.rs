@@ -2,9 +2,11 @@
 
 use super::client_manager::OpenSocket;
 use crate::clock::{Now, Stamp};
+use crate::doors::Dialect;
 use crate::outbox::Outbox;
 use crate::rt::Socket;
 use futures::task::AtomicWaker;
+use hubbub_shared::encoding::Out;
 use hubbub_shared::names::{ClientName, Pattern};
 use hubbub_shared::refusal::Code;
 use hubbub_shared::reply::ClientInfo;
@@ -16,8 +18,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The value of `Client::encoding` before the first byte.
+/// The value of `Client::speech` before the first byte. Below it stand the numbers of the encodings,
+/// and after those the dialects' of the doors.
 const UNDECIDED: u8 = u8::MAX;
+const FIRST_DIALECT: u8 = Encoding::ALL.len() as u8;
 /// Clients whose welcome a client has seen, at the most; beyond it welcomes are not shown again.
 /// A guess, to bound the memory of a client that messages everybody.
 const MAX_WELCOMED: usize = 1_000;
@@ -43,7 +47,7 @@ pub struct Client {
     pub task: AtomicWaker,
     // In this order: the socket is closed before it is counted as closed.
     socket: Option<(Socket, OpenSocket)>,
-    encoding: AtomicU8,
+    speech: AtomicU8,
     /// Its commands that wait for other servers.
     pub waits: AtomicU32,
     state: Mutex<State>,
@@ -65,6 +69,8 @@ struct Extra {
     welcomed_by: HashSet<u64>,
     /// Clients of other servers that have seen this one's welcome.
     greeted: HashSet<Box<str>>,
+    /// What it is told whenever the hub ends the connection, in place of the reason.
+    last_words: Option<Box<[u8]>>,
 }
 
 /// One subscription of a client.
@@ -84,6 +90,8 @@ pub struct Belongings {
     pub subscriptions: Vec<Subscription>,
     /// The services that it offered.
     pub services: Vec<Arc<str>>,
+    /// What it is told at the end in place of the reason, where its dialect has words of its own for that.
+    pub last_words: Option<Box<[u8]>>,
 }
 
 impl Client {
@@ -106,7 +114,7 @@ impl Client {
             open_requests: AtomicU64::new(0),
             task: AtomicWaker::new(),
             socket,
-            encoding: AtomicU8::new(UNDECIDED),
+            speech: AtomicU8::new(UNDECIDED),
             waits: AtomicU32::new(0),
             state: Mutex::new(State {
                 name,
@@ -123,18 +131,43 @@ impl Client {
         self.socket.as_ref().map(|(socket, _)| socket)
     }
 
-    /// How it is spoken to: text until its first byte tells otherwise.
+    /// How it is spoken to: text until its first byte tells otherwise, and for clients of doors, who are
+    /// never subscribed to anything.
     pub fn encoding(&self) -> Encoding {
         self.decided().unwrap_or(Encoding::Text)
     }
 
     fn decided(&self) -> Option<Encoding> {
-        Encoding::ALL.get(self.encoding.load(Ordering::Relaxed) as usize).copied()
+        Encoding::ALL.get(self.speech.load(Ordering::Relaxed) as usize).copied()
     }
 
     /// Its first byte has told.
     pub fn set_encoding(&self, encoding: Encoding) {
-        self.encoding.store(encoding as u8, Ordering::Relaxed);
+        self.speech.store(encoding as u8, Ordering::Relaxed);
+    }
+
+    /// How it is spoken to if it is a client of an older system.
+    pub fn dialect(&self) -> Option<Dialect> {
+        let number = self.speech.load(Ordering::Relaxed).checked_sub(FIRST_DIALECT)?;
+        Dialect::ALL.get(usize::from(number)).copied()
+    }
+
+    /// It is a client of an older system.
+    pub fn set_dialect(&self, dialect: Dialect) {
+        self.speech.store(FIRST_DIALECT + dialect as u8, Ordering::Relaxed);
+    }
+
+    /// Appends something that the hub tells it, as it is spoken to.
+    pub fn push(&self, what: &Out<'_>, out: &mut Vec<u8>) {
+        match self.dialect() {
+            None => self.encoding().push(what, out),
+            Some(dialect) => dialect.push(what, out),
+        }
+    }
+
+    fn speech(&self) -> &'static str {
+        let native = self.decided().map(Encoding::as_str);
+        native.or_else(|| self.dialect().map(Dialect::as_str)).unwrap_or("undecided")
     }
 
     /// Its name now.
@@ -163,6 +196,7 @@ impl Client {
             name: state.name.clone(),
             subscriptions: std::mem::take(&mut state.subscriptions),
             services: std::mem::take(&mut state.services),
+            last_words: state.extra.as_mut().and_then(|extra| extra.last_words.take()),
         })
     }
 
@@ -252,6 +286,11 @@ impl Client {
         self.state.lock().extra.get_or_insert_default().agent = Some(agent);
     }
 
+    /// What it is told whenever the hub ends the connection, in place of the reason.
+    pub fn set_last_words(&self, words: Box<[u8]>) {
+        self.state.lock().extra.get_or_insert_default().last_words = Some(words);
+    }
+
     /// Whether this client now messages the one of that key for the first time.
     pub fn meets(&self, other: u64) -> bool {
         let mut state = self.state.lock();
@@ -278,7 +317,7 @@ impl Client {
             connected_at: Stamp::of(self.connected.unix_ms).to_string(),
             duration_s: seconds(now.instant.saturating_duration_since(self.connected.instant)),
             server: server.to_owned(),
-            encoding: self.decided().map_or("undecided", Encoding::as_str).to_owned(),
+            encoding: self.speech().to_owned(),
             channels: state.subscriptions.iter().map(|s| s.pattern.to_string()).collect(),
             welcome: extra.and_then(|e| e.welcome.clone()),
             client: extra.and_then(|e| e.agent.clone()),

@@ -28,7 +28,7 @@ use crate::operator::Token;
 use crate::services::Services;
 use crate::writer::EndOfTurn;
 use event_listener::Event;
-use hubbub_shared::encoding::{Out, Payload};
+use hubbub_shared::encoding::{Direct, Out, Payload};
 use hubbub_shared::limits::Limits;
 use hubbub_shared::refusal::{Code, Refusal};
 use parking_lot::Mutex;
@@ -63,6 +63,8 @@ pub struct Hub {
     pub limits: Limits,
     /// What new clients are greeted with beside the usual, if an operator set it.
     pub welcome: Mutex<String>,
+    /// Whether any client of this machine may shut the server down in the persistent dialect.
+    pub allow_shutdown: bool,
     /// Makes operators.
     pub operator: Token,
     /// Whom to write to at the end of the turn.
@@ -84,6 +86,7 @@ impl Hub {
             counters: Counters::default(),
             limits,
             welcome: Mutex::default(),
+            allow_shutdown: false,
             operator,
             end_of_turn: EndOfTurn::default(),
             drain_wanted: Event::new(),
@@ -148,7 +151,10 @@ impl Hub {
                 Farewell::Sent(refusal) => Out::Closing(refusal, 0, &[]),
                 Farewell::Away(refusal, retry_ms, to) => Out::Closing(refusal, *retry_ms, to),
             };
-            client.encoding().push(&closing, out);
+            match &belongings.last_words {
+                Some(words) => out.extend_from_slice(words),
+                None => client.push(&closing, out),
+            }
         });
         batch.pushed(client, push);
         client.task.wake();
@@ -215,7 +221,22 @@ impl Hub {
 
     /// Queues something to a client; whether it was queued.
     pub fn tell(&self, client: &Arc<Client>, what: &Out<'_>, messages: u64, batch: &mut Batch) -> bool {
-        batch.write(client, messages, |out| client.encoding().push(what, out))
+        batch.write(client, messages, |out| client.push(what, out))
+    }
+
+    /// Queues a direct message to a client that can be told any.
+    pub fn direct(&self, to: &Arc<Client>, direct: Direct<'_>, batch: &mut Batch) -> Result<(), Refusal> {
+        if let Some(dialect) = to.dialect() {
+            let (name, door) = (to.name(), dialect.as_str());
+            let message = format!("{name} speaks the {door} dialect, in which messages cannot be told");
+            return Err(Refusal::new(Code::NotAllowed, message));
+        }
+        if !self.tell(to, &Out::Direct(direct), 1, batch) {
+            let message = format!("{} is about to be gone: it does not read what it is sent", to.name());
+            return Err(Refusal::new(Code::NoSuchClient, message));
+        }
+        self.counters.messages_out.add(1);
+        Ok(())
     }
 
     /// Queues a refusal to a client.

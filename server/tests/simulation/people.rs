@@ -3,9 +3,11 @@
 
 use crate::checks::Seen;
 use crate::world::{trace, Event, World, MS};
+use hubbub_server::buffers::Input;
+use hubbub_server::connection::Talk;
 use hubbub_server::hub::{Batch, Client};
 use hubbub_server::outbox::{Chunk, Next};
-use hubbub_server::session::{Input, Session};
+use hubbub_server::session::Session;
 use hubbub_shared::names::Pattern;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -51,6 +51,12 @@ impl Globals {
         Ok(more(options).connect().await?)
     }
 
+    /// The addresses of a dialect that is spoken on the client port: those given, or the server's.
+    pub fn addresses(&self, at: Option<&str>) -> Vec<String> {
+        let all = with_ports(at.unwrap_or(&self.server));
+        all.split(',').filter(|addr| !addr.is_empty()).map(str::to_owned).collect()
+    }
+
     /// How payloads and replies are written.
     pub fn form(&self, raw: bool) -> Form {
         match (self.json, raw) {

@@ -1,7 +1,8 @@
 //! How `hubbub` ends: the exit codes, and the one table from the library's errors to them.
 
-use hubbub_client::Error;
+use hubbub_client::{persistent, Error};
 use hubbub_shared::encoding::escape::shown;
+use hubbub_shared::persistent::number;
 use hubbub_shared::refusal::{Code, Refusal};
 use std::io;
 
@@ -82,6 +83,19 @@ impl From<Error> for Failure {
             _ => Exit::NoConnection,
         };
         Failure::new(exit, shown(&error.to_string()))
+    }
+}
+
+/// For the persistent dialect, in which errors have numbers.
+impl From<persistent::Error> for Failure {
+    fn from(error: persistent::Error) -> Self {
+        match error {
+            persistent::Error::Client(error) => error.into(),
+            persistent::Error::Refused { code, .. } if code == number(Code::Timeout) => {
+                Failure::time_limit(shown(&error.to_string()))
+            }
+            _ => Failure::new(Exit::Refused, shown(&error.to_string())),
+        }
     }
 }
 

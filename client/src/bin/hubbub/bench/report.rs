@@ -32,11 +32,11 @@ impl Delays {
         self.0.add(&others.0).expect("all have the same bounds");
     }
 
-    fn at(&self, percentile: f64) -> Duration {
+    pub fn at(&self, percentile: f64) -> Duration {
         Duration::from_nanos(self.0.value_at_percentile(percentile).min(self.0.max()))
     }
 
-    fn max(&self) -> Duration {
+    pub fn max(&self) -> Duration {
         Duration::from_nanos(self.0.max())
     }
 }
@@ -204,7 +204,7 @@ fn mib_a_second(bytes: u64, time: Duration) -> Option<f64> {
     a_second(bytes, time).map(|rate| rate / f64::from(1 << 20))
 }
 
-fn round(value: f64, digits: i32) -> f64 {
+pub fn round(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale
 }
