@@ -194,13 +194,10 @@ fn what_makes_no_sense_is_answered_with_nothing_and_the_run_goes_on() {
     let hub = with_door("fleet");
     let mut watcher = Watcher::of(&hub);
     let mut client = hub.door("fleet");
-    client
-        .send("hb\ndone\nready\nstart\nfile_roll\n\nhello\nget_cid:1\nGET_CID\n{\"op\":\"ping\"}\nget_cid\n");
+    client.send("hb\ndone\nstart\nhello\nget_cid:1\nget_cid\n");
     assert_eq!(client.must_line(), "set_cid:100");
-    client.send(
-        "get_cid\nfile_stats:10\nfile_stats:a:b\nfile_stats:0:5\nsend_stats:1:2\nfile_roll\nset_cid:1\n",
-    );
-    client.send(b"hb\0\n\xff\xfe\xfd\nh\x1b[2J\n");
+    client.send("get_cid\nfile_stats:10\n\n{\"op\":\"ping\"}\nsend_stats:1:2\nfile_roll\n");
+    client.send(b"hb\0\n\xff\xfe\xfd\nh\x1b[2J\nGET_CID\nset_cid:1\nfile_stats:a:b\nfile_stats:0:5\n");
     client.send("ready\n");
     assert_eq!(client.must_line(), "run_tests");
     client.send("ready\nstart\nstart\nready\nsend_stats:nan:1\nsend_stats:1:inf\nsend_stats:-1:1\ndone\n");
@@ -212,7 +209,7 @@ fn what_makes_no_sense_is_answered_with_nothing_and_the_run_goes_on() {
     assert_eq!((row.status, row.cpu_percent, row.files), (Status::Pass, None, 0));
     let log = hub.log();
     assert!(log.contains("makes no sense: get_cid comes first"), "{log}");
-    assert!(!log.contains('\x1b') || !log.contains("\x1b[2J"), "nothing of it moves a cursor");
+    assert!(!log.contains("\x1b[2J"), "nothing of it moves a cursor");
 }
 
 #[test]
