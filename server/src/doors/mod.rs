@@ -5,6 +5,7 @@
 mod blob;
 mod fleet;
 mod holder;
+mod points;
 
 pub use holder::holder;
 
@@ -23,6 +24,8 @@ pub enum Door {
     Blob,
     /// Test clients that write files and report on themselves.
     Fleet,
+    /// Two random points for whoever connects.
+    Points,
 }
 
 /// The server that a door is opened for.
@@ -55,6 +58,7 @@ impl Row {
 pub const DOORS: &[Row] = &[
     Row { door: Door::Blob, name: "blob", port: 9500 },
     Row { door: Door::Fleet, name: "fleet", port: 1234 },
+    Row { door: Door::Points, name: "points", port: 5000 },
 ];
 
 /// Takes in a client of a door.
@@ -83,6 +87,9 @@ impl Door {
                     connection::start(hub, socket, addr, begin)
                 })
             }
+            Door::Points => {
+                Box::new(|hub, socket, addr| connection::start(hub, socket, addr, points::Points::serve))
+            }
         }
     }
 }
@@ -97,17 +104,20 @@ pub enum Dialect {
     BareBlob,
     /// The fleet's lines.
     Fleet,
+    /// The words around the points.
+    Points,
 }
 
 impl Dialect {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Dialect; 3] = [Dialect::Blob, Dialect::BareBlob, Dialect::Fleet];
+    pub const ALL: [Dialect; 4] = [Dialect::Blob, Dialect::BareBlob, Dialect::Fleet, Dialect::Points];
 
     /// What `clients` shows as the encoding.
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::Blob | Dialect::BareBlob => "blob",
             Dialect::Fleet => "fleet",
+            Dialect::Points => "points",
         }
     }
 
@@ -118,6 +128,7 @@ impl Dialect {
             Dialect::BareBlob => blob::push_bare(what, out),
             // All that its clients understand is said by the coordinator.
             Dialect::Fleet => {}
+            Dialect::Points => points::push(what, out),
         }
     }
 }
