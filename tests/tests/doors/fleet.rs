@@ -330,6 +330,52 @@ fn a_server_that_stops_writes_the_report_first() {
 }
 
 #[test]
+fn many_at_once_on_several_threads_are_all_served_and_reported_in_order() {
+    const CLIENTS: usize = 40;
+    let hub = with("fleet", &["--threads", "4"]);
+    let mut watcher = Watcher::of(&hub);
+    // Stays for as long as the others need, so that all of them are of one run.
+    let mut first = come(&hub, 100);
+    let testers: Vec<_> = (0..CLIENTS)
+        .map(|n| {
+            let mut client = hub.door("fleet");
+            std::thread::spawn(move || {
+                client.send("get_cid\n");
+                let id: u64 = client.must_line().strip_prefix("set_cid:").unwrap().parse().unwrap();
+                client.send("ready\n");
+                assert_eq!(client.must_line(), "run_tests");
+                client.send("start\nhb\nfile_roll\n");
+                if n % 2 == 0 {
+                    client.send("done\n");
+                    assert_eq!(client.rest(), b"");
+                } else {
+                    client.reset();
+                }
+                id
+            })
+        })
+        .collect();
+    let mut ids: Vec<u64> = testers.into_iter().map(|tester| tester.join().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (101..101 + CLIENTS as u64).collect::<Vec<_>>());
+    first.send("done\n");
+    assert_eq!(first.rest(), b"");
+    let (mut active, mut ended) = (0, 0);
+    let report: Report = loop {
+        let (_, _, data) = watcher.next();
+        match data["event"].as_str().unwrap() {
+            "joined" => active += 1,
+            "ended" => (active, ended) = (active - 1, ended + 1),
+            "report" => break serde_json::from_value(data).unwrap(),
+            _ => {}
+        }
+        assert!((0..=5).contains(&active), "{active} at once");
+    };
+    assert_eq!((ended, report.clients.len()), (CLIENTS + 1, CLIENTS + 1), "the report comes last");
+    assert_eq!(report.passed, CLIENTS as u64 / 2 + 1);
+}
+
+#[test]
 fn a_subscriber_on_another_server_sees_the_run_too() {
     let run_dir = tempfile::tempdir().unwrap();
     let start = |name: &str| {

@@ -108,7 +108,7 @@ async fn show(
         children.push(child);
     }
     let deadline = Instant::now() + args.runtime + PATIENCE;
-    let mut board = Board::new(true);
+    let (mut board, mut drawn) = (Board::new(true), None);
     let report = loop {
         if let Some(report) = watched.report.take() {
             // A client may have been refused before the last one came: what counts is who ran.
@@ -121,7 +121,10 @@ async fn show(
         if all_ended && watched.rows.is_empty() {
             break Err(local("no client ran"));
         }
-        board.draw(&watched.shown(args.runtime));
+        if drawn.is_none_or(|drawn: Instant| drawn.elapsed() >= REFRESH) {
+            drawn = Some(Instant::now());
+            board.draw(&watched.shown(args.runtime));
+        }
         select_biased! {
             signal = FutureExt::fuse(signals.next()) => if let Some(Ok(signal)) = signal { break Err(Early::Signal(signal)) },
             heard = watched.hear().fuse() => if let Err(failure) = heard { break Err(failure.into()) },
@@ -294,7 +297,12 @@ impl Row {
         let passed = self.started.map_or(Duration::ZERO, |started| started.elapsed());
         let done = if self.ended.is_some() { 1.0 } else { part(passed, whole).min(0.99) };
         let cpu = self.cpu.map_or_else(String::new, |cpu| format!(", cpu {cpu:.0} %"));
-        let state = self.ended.unwrap_or("");
-        format!("{}  {}  {} x {} MB{cpu}  {state}", self.id, bar(done), self.files, self.file)
+        let state = self.ended.map_or_else(String::new, |status| format!("  {status}"));
+        let files = match (self.files, self.file) {
+            (_, 0) => String::new(),
+            (1, file) => format!("  1 file of {file} MB"),
+            (files, file) => format!("  {files} files of {file} MB"),
+        };
+        format!("{}  {}{files}{cpu}{state}", self.id, bar(done))
     }
 }
