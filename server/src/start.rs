@@ -78,8 +78,8 @@ pub fn start(config: &Config, now: Now) -> anyhow::Result<Started> {
     let mut door_addrs = BTreeMap::new();
     for (door, addr) in &config.doors {
         let place = Place { server: &name, data_dir: &data_dir };
-        let listener = open_door(*door, *addr, place, &running)?;
-        door_addrs.insert(door.name().to_owned(), listener.addr().context("a door's socket has no address")?);
+        let listener = open_door(door, *addr, place, &running)?;
+        door_addrs.insert(door.name.to_owned(), listener.addr().context("a door's socket has no address")?);
         doors.push(listener);
     }
 
@@ -178,13 +178,13 @@ fn tell_other_port(whose: &str, addr: SocketAddr, taken: &[u16], running: &[RunF
 
 /// A door has the port that its clients know, or none: what is in the way is named.
 fn open_door(
-    door: Door,
+    door: &Door,
     addr: SocketAddr,
     place: Place<'_>,
     running: &[RunFile],
 ) -> anyhow::Result<Listener> {
     Listener::bind_door(door, addr, place).map_err(|error| {
-        let name = door.name();
+        let name = door.name;
         let what = format!("cannot open the door {name} at {addr}");
         if error.kind() != std::io::ErrorKind::AddrInUse {
             return anyhow::Error::new(error).context(what);

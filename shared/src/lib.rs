@@ -10,6 +10,7 @@ pub mod event;
 pub mod fleet;
 pub mod limits;
 pub mod names;
+pub mod persistent;
 pub mod refusal;
 pub mod reply;
 pub mod run;

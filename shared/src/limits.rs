@@ -82,6 +82,9 @@ pub struct Limits {
     pub history_total_bytes: usize,
     /// Seconds of silence before the first complete command. Protocol; over it: `timeout`, close.
     pub idle_timeout_s: u64,
+    /// Seconds of silence on a connection of the persistent dialect. A guess: three of the pings that
+    /// keep one; over it: told so in that dialect, close.
+    pub persistent_timeout_s: u64,
 }
 
 impl Default for Limits {
@@ -98,6 +101,7 @@ impl Default for Limits {
             history_bytes: 256 << 10,
             history_total_bytes: 256 << 20,
             idle_timeout_s: 60,
+            persistent_timeout_s: 60,
         }
     }
 }

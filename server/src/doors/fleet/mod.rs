@@ -8,16 +8,14 @@ mod coordinator;
 mod line;
 mod shared;
 
-pub use shared::Fleet;
-
-use super::Dialect;
+use super::{Dialect, Opener, Place};
 use crate::buffers::Input;
-use crate::connection::Talk;
+use crate::connection::{self, Talk};
 use crate::hub::{Batch, Client, Farewell, Hub};
 use coordinator::Verdict;
 use hubbub_shared::refusal::{Code, Refusal};
 use line::Line;
-use shared::Seat;
+use shared::{Fleet, Seat};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,8 +23,16 @@ use std::time::{Duration, Instant};
 /// Work of a line beside what it leads to, in the batch's measure.
 const LINE: usize = 64;
 
+/// Opens the door.
+pub fn open(place: Place<'_>) -> Opener {
+    let fleet = Arc::new(Fleet::new(place.server, place.data_dir.to_owned()));
+    Box::new(move |hub, socket, addr| {
+        connection::start(hub, socket, addr, |client, _, _| Tester::new(client, fleet.clone()))
+    })
+}
+
 /// One client's conversation.
-pub struct Tester {
+struct Tester {
     fleet: Arc<Fleet>,
     seat: Arc<Seat>,
     /// When its last line came, or its id was given.
@@ -38,7 +44,7 @@ pub struct Tester {
 
 impl Tester {
     /// A conversation that begins.
-    pub fn new(client: Arc<Client>, fleet: Arc<Fleet>) -> Tester {
+    fn new(client: Arc<Client>, fleet: Arc<Fleet>) -> Tester {
         client.set_dialect(Dialect::Fleet);
         Tester { fleet, seat: Arc::new(Seat::new(client)), last_sign: None, knows_id: false, over: false }
     }
