@@ -327,6 +327,6 @@ fn a_demonstration_without_a_hub_says_what_is_missing() {
     let place = Place::new();
     let mut command = hubbub_command();
     command.args(["fleet", "demo", "--hubbubd", "/nowhere/hubbubd", "--dir"]).arg(place.path());
-    assert!(Program::start(command).finish().failed(2).contains("--hubbubd"));
+    assert!(Program::start(command).finish().failed(2).contains("/nowhere/hubbubd is no program"));
     place.is_clean();
 }
