@@ -32,6 +32,7 @@ const SUBCOMMANDS: &[&str] = &[
     "ping",
     "bench",
     "drain",
+    "persistent",
     "completions",
     "man",
 ];

@@ -4,6 +4,7 @@
 
 mod blob;
 mod opening;
+mod persistent;
 
 use hubbub_tests::Hub;
 
