@@ -15,7 +15,6 @@ pub use options::command;
 pub use places::{find, Finding, PID_FILE};
 pub use sources::Source;
 
-use crate::doors::Door;
 use crate::logging::LogFormat;
 use clap::ArgMatches;
 use hubbub_shared::limits::Limits;
@@ -23,7 +22,6 @@ use log::LevelFilter;
 use options::OPTIONS;
 use places::Places;
 use sources::{Raw, RawValue};
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -63,7 +61,7 @@ pub struct Config {
     /// Where other servers connect, over TCP and UDP.
     pub peer_listen: Choice<SocketAddr>,
     /// The doors for older systems' clients, and where they are.
-    pub doors: BTreeMap<Door, SocketAddr>,
+    pub doors: doors::Doors,
     /// Whether any client of this machine may shut the server down in the persistent dialect.
     pub allow_shutdown: bool,
     /// The server's name, valid as a client's.

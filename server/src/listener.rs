@@ -3,7 +3,7 @@
 
 use crate::connection;
 use crate::conversation::Conversation;
-use crate::doors::{Door, Opener};
+use crate::doors::{Door, Opener, Place};
 use crate::hub::Hub;
 use crate::rt::{self, Acceptor, Socket};
 use socket2::{Domain, Protocol, TcpKeepalive, Type};
@@ -53,8 +53,8 @@ impl Listener {
     }
 
     /// The same for the clients of a door.
-    pub fn bind_door(door: Door, addr: SocketAddr) -> io::Result<Listener> {
-        Listener::bind_for(addr, door.opener(), false)
+    pub fn bind_door(door: &Door, addr: SocketAddr, place: Place<'_>) -> io::Result<Listener> {
+        Listener::bind_for(addr, (door.open)(place), false)
     }
 
     fn bind_for(addr: SocketAddr, opener: Opener, tells: bool) -> io::Result<Listener> {

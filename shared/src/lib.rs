@@ -7,6 +7,7 @@
 pub mod command;
 pub mod encoding;
 pub mod event;
+pub mod fleet;
 pub mod limits;
 pub mod names;
 pub mod persistent;

@@ -2,7 +2,7 @@
 
 use crate::exit::{self, Exit, Failure};
 use crate::{
-    bench, docs, drain, facts, lists, message, persistent, ping, publish, serve, subscribe, terminal,
+    bench, docs, drain, facts, fleet, lists, message, persistent, ping, publish, serve, subscribe, terminal,
 };
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -118,6 +118,8 @@ pub enum Command {
     Ping(ping::PingArgs),
     /// Measure a hub: messages a second, and how long they take
     Bench(bench::BenchArgs),
+    /// Run test clients that write files, and read what became of them
+    Fleet(fleet::FleetArgs),
     /// Speak the persistent dialect: small requests over one connection
     Persistent(persistent::PersistentArgs),
     /// Send all clients away, then stop the server (operators)
@@ -158,6 +160,7 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Welcome(args) => facts::welcome(globals, args).await,
         Command::Ping(args) => ping::run(globals, args).await,
         Command::Bench(args) => bench::run(globals, args).await,
+        Command::Fleet(args) => fleet::run(globals, args).await,
         Command::Persistent(args) => persistent::run(globals, args).await,
         Command::Drain(args) => drain::run(globals, args).await,
         Command::Completions(args) => docs::completions(args),
@@ -232,20 +235,22 @@ mod tests {
     #[test]
     fn every_command_has_an_example() {
         let cli = Cli::command();
-        let nested = cli.get_subcommands().flat_map(|above| {
-            above
-                .get_subcommands()
-                .map(move |command| (format!("{} {}", above.get_name(), command.get_name()), command))
-        });
-        let top = cli.get_subcommands().map(|command| (command.get_name().to_owned(), command));
-        for (name, command) in top.chain(nested) {
+        let below = |parent: &clap::Command| -> Vec<(String, clap::Command)> {
+            let called = format!("{} ", parent.get_name());
+            let seen = parent.get_subcommands().filter(|command| !command.is_hide_set());
+            seen.map(|command| (called.clone(), command.clone())).collect()
+        };
+        let first = below(&cli).into_iter().map(|(_, command)| (String::new(), command));
+        let nested = cli.get_subcommands().flat_map(below);
+        for (parent, command) in first.chain(nested) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             // Examples stand as they are; paragraphs are one line each, and wrapped where they are read.
             let examples = help.lines().filter(|line| line.starts_with(' '));
             for line in examples {
                 assert!(line.chars().count() <= 80, "{} is wrapped: {line}", command.get_name());
             }
-            assert!(help.contains(&format!("hubbub {name}")), "{name}");
+            let called = format!("hubbub {parent}{}", command.get_name());
+            assert!(help.contains(&called), "{called}");
         }
     }
 

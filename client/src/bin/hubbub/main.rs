@@ -9,6 +9,7 @@ mod drain;
 mod exec;
 mod exit;
 mod facts;
+mod fleet;
 mod lines;
 mod lists;
 mod message;
