@@ -6,6 +6,7 @@ mod blob;
 mod fleet;
 mod fleet_client;
 mod opening;
+mod python;
 
 use hubbub_tests::Hub;
 
