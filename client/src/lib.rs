@@ -45,6 +45,7 @@ mod keeper;
 mod line;
 mod options;
 mod outgoing;
+pub mod persistent;
 mod publish;
 mod queue;
 mod race;

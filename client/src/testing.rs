@@ -1,5 +1,6 @@
 //! A small hub inside the process, for tests of programs that use this library: it speaks JSON lines
-//! with the hub's own grammar, keeps names, channels, groups and services, and can be told to fail.
+//! with the hub's own grammar, keeps names, channels, groups and services, and can be told to fail. In
+//! frames it speaks the persistent dialect, with the service `echo`.
 //! It has no history and no limits, knows of other hubs what it is told, and is not fast.
 //!
 //! Only with the feature `testing`, which this crate's own tests and examples turn on.
@@ -10,12 +11,13 @@ use futures::{pin_mut, AsyncReadExt, AsyncWriteExt, StreamExt};
 use hubbub_shared::encoding::{Decoder, Step};
 use hubbub_shared::limits::Limits;
 use hubbub_shared::names::fold;
-use hubbub_shared::{Op, Refusal};
+use hubbub_shared::{Encoding, Op, Refusal};
 use parking_lot::Mutex;
 use state::{SendAway, State};
 use std::io;
 use std::sync::Arc;
 
+mod persistent;
 mod state;
 
 /// A hub in this process, on a free port of the loopback interface. It ends when it is dropped. Several
@@ -174,6 +176,11 @@ impl Hub {
         self.state.lock().blank_lines
     }
 
+    /// Pings in the persistent dialect received so far from the clients that are connected.
+    pub fn pings(&self) -> u64 {
+        self.state.lock().clients.values().map(|peer| peer.persistent.pings).sum()
+    }
+
     /// The names of the clients that are connected.
     pub fn names(&self) -> Vec<String> {
         self.state.lock().clients.values().map(|peer| peer.name.clone()).collect()
@@ -221,8 +228,11 @@ async fn read(mut stream: &TcpStream, state: &Mutex<State>, id: u64) {
         let mut used = 0;
         loop {
             match decoder.step(&unread[used..], &limits) {
-                Step::Unit(line, length) => {
-                    state.lock().take_in(id, line);
+                Step::Unit(unit, length) => {
+                    match decoder.encoding() {
+                        Some(Encoding::Frame) => state.lock().take_in_frame(id, unit),
+                        _ => state.lock().take_in(id, unit),
+                    }
                     used += length;
                 }
                 Step::More => break,

@@ -15,7 +15,6 @@ pub use options::command;
 pub use places::{find, Finding, PID_FILE};
 pub use sources::Source;
 
-use crate::doors::Door;
 use crate::logging::LogFormat;
 use clap::ArgMatches;
 use hubbub_shared::limits::Limits;
@@ -23,7 +22,6 @@ use log::LevelFilter;
 use options::OPTIONS;
 use places::Places;
 use sources::{Raw, RawValue};
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,7 +65,7 @@ pub struct Config {
     /// Where other servers connect, over TCP and UDP.
     pub peer_listen: Choice<SocketAddr>,
     /// The doors for older systems' clients, and where they are.
-    pub doors: BTreeMap<Door, SocketAddr>,
+    pub doors: doors::Doors,
     /// Whether any client of this machine may shut the server down in the persistent dialect.
     pub allow_shutdown: bool,
     /// The server's name, valid as a client's.
@@ -293,6 +291,8 @@ impl Stage {
         let show_s = |s: &u64| show_duration(&Duration::from_secs(*s));
         let stall_timeout_s = self.take("stall-timeout", own.stall_timeout_s, seconds(1..=3600), show_s);
         let idle_timeout_s = self.take("idle-timeout", own.idle_timeout_s, seconds(1..=86_400), show_s);
+        let persistent_timeout_s =
+            self.take("persistent-timeout", own.persistent_timeout_s, seconds(1..=86_400), show_s);
         let max_subscriptions =
             self.take("max-subscriptions", own.max_subscriptions, count(1..=10_000_000), usize::to_string);
         let max_channels =
@@ -338,6 +338,7 @@ impl Stage {
             max_factor_bits,
             max_fibonacci,
             idle_timeout_s,
+            persistent_timeout_s,
         }
     }
 }

@@ -323,14 +323,14 @@ async fn linger(client: &Client, deadline: Instant) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Session;
+    use crate::conversation::Conversation;
 
     #[test]
     fn an_idle_connection_is_a_small_task() {
         fn future_size<F: std::future::Future, A, B>(_: fn(A, B) -> F) -> usize {
             size_of::<F>()
         }
-        let (task, client) = (future_size(Connection::<Session>::serve), size_of::<Client>());
+        let (task, client) = (future_size(Connection::<Conversation>::serve), size_of::<Client>());
         assert!(task <= 496 && client <= 336, "the task has {task} bytes, the client {client}");
     }
 }

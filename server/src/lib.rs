@@ -11,6 +11,7 @@ mod commands;
 pub mod config;
 pub mod connection;
 pub mod control;
+mod conversation;
 pub mod doors;
 pub mod files;
 pub mod hub;

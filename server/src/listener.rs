@@ -2,10 +2,10 @@
 //! there is no room for. It never spins, whatever the kernel refuses.
 
 use crate::connection;
-use crate::doors::{Door, Opener};
+use crate::conversation::Conversation;
+use crate::doors::{Door, Opener, Place};
 use crate::hub::Hub;
 use crate::rt::{self, Acceptor, Socket};
-use crate::session::Session;
 use socket2::{Domain, Protocol, TcpKeepalive, Type};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -47,14 +47,14 @@ impl Listener {
     /// Listens for clients on an address; port 0 takes a free one.
     pub fn bind(addr: SocketAddr) -> io::Result<Listener> {
         let opener: Opener = Box::new(|hub, socket, addr| {
-            connection::start(hub, socket, addr, |client, _, batch| Session::new(client, batch.now));
+            connection::start(hub, socket, addr, |client, _, batch| Conversation::new(client, batch.now));
         });
         Listener::bind_for(addr, opener, true)
     }
 
     /// The same for the clients of a door.
-    pub fn bind_door(door: Door, addr: SocketAddr) -> io::Result<Listener> {
-        Listener::bind_for(addr, door.opener(), false)
+    pub fn bind_door(door: &Door, addr: SocketAddr, place: Place<'_>) -> io::Result<Listener> {
+        Listener::bind_for(addr, (door.open)(place), false)
     }
 
     fn bind_for(addr: SocketAddr, opener: Opener, tells: bool) -> io::Result<Listener> {

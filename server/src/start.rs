@@ -9,7 +9,7 @@ use crate::cluster::peer_port::{bind_choice, PeerPort};
 use crate::cluster::ServerManager;
 use crate::config::{Choice, Config, PID_FILE};
 use crate::control::{PidFile, Serving};
-use crate::doors::{holder, Door};
+use crate::doors::{holder, Door, Place};
 use crate::listener::Listener;
 use crate::operator::Token;
 use anyhow::{bail, Context};
@@ -77,8 +77,9 @@ pub fn start(config: &Config, now: Now) -> anyhow::Result<Started> {
     let mut doors = Vec::new();
     let mut door_addrs = BTreeMap::new();
     for (door, addr) in &config.doors {
-        let listener = open_door(*door, *addr, &running)?;
-        door_addrs.insert(door.name().to_owned(), listener.addr().context("a door's socket has no address")?);
+        let place = Place { server: &name, data_dir: &data_dir };
+        let listener = open_door(door, *addr, place, &running)?;
+        door_addrs.insert(door.name.to_owned(), listener.addr().context("a door's socket has no address")?);
         doors.push(listener);
     }
 
@@ -176,9 +177,14 @@ fn tell_other_port(whose: &str, addr: SocketAddr, taken: &[u16], running: &[RunF
 }
 
 /// A door has the port that its clients know, or none: what is in the way is named.
-fn open_door(door: Door, addr: SocketAddr, running: &[RunFile]) -> anyhow::Result<Listener> {
-    Listener::bind_door(door, addr).map_err(|error| {
-        let name = door.name();
+fn open_door(
+    door: &Door,
+    addr: SocketAddr,
+    place: Place<'_>,
+    running: &[RunFile],
+) -> anyhow::Result<Listener> {
+    Listener::bind_door(door, addr, place).map_err(|error| {
+        let name = door.name;
         let what = format!("cannot open the door {name} at {addr}");
         if error.kind() != std::io::ErrorKind::AddrInUse {
             return anyhow::Error::new(error).context(what);

@@ -7,8 +7,10 @@
 pub mod command;
 pub mod encoding;
 pub mod event;
+pub mod fleet;
 pub mod limits;
 pub mod names;
+pub mod persistent;
 pub mod refusal;
 pub mod reply;
 pub mod run;

@@ -87,6 +87,9 @@ pub struct Limits {
     pub max_fibonacci: u64,
     /// Seconds of silence before the first complete command. Protocol; over it: `timeout`, close.
     pub idle_timeout_s: u64,
+    /// Seconds of silence on a connection of the persistent dialect. A guess: three of the pings that
+    /// keep one; over it: told so in that dialect, close.
+    pub persistent_timeout_s: u64,
 }
 
 impl Default for Limits {
@@ -105,6 +108,7 @@ impl Default for Limits {
             max_factor_bits: 128,
             max_fibonacci: 1_000_000,
             idle_timeout_s: 60,
+            persistent_timeout_s: 60,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the hub for tests knows and answers. Pure: commands in, lines to peers out.
 
+use super::persistent::Conversation;
 use futures::channel::mpsc::UnboundedSender;
 use hubbub_shared::encoding::{Direct, Encoding, MessageRef, Out, Payload};
 use hubbub_shared::limits::Limits;
@@ -51,6 +52,8 @@ pub(super) struct Peer {
     echo: bool,
     pub(super) subscriptions: Vec<(Pattern, Option<String>)>,
     pub(super) services: Vec<String>,
+    /// What it said in frames.
+    pub(super) persistent: Conversation,
     out: UnboundedSender<Vec<u8>>,
 }
 
@@ -68,6 +71,9 @@ impl Peer {
 
     /// Last words; the connection closes when the peer is dropped.
     fn close(&self, code: Code, retry_ms: u64, addrs: &[String]) {
+        if let Some(goodbye) = self.persistent.goodbye() {
+            return self.send_line(goodbye);
+        }
         let refusal = Refusal::new(code, "another server has more room");
         self.send(&Out::Closing(&refusal, retry_ms, addrs));
     }
@@ -83,7 +89,8 @@ impl State {
         self.last_id += 1;
         let id = self.last_id;
         let name = format!("anon-{id:06x}");
-        self.clients.insert(id, Peer { name, echo: true, subscriptions: vec![], services: vec![], out });
+        let (subscriptions, services, persistent) = (Vec::new(), Vec::new(), Conversation::default());
+        self.clients.insert(id, Peer { name, echo: true, subscriptions, services, persistent, out });
         id
     }
 
@@ -131,6 +138,16 @@ impl State {
         }
         if let Some((code, addrs)) = last_words {
             peer.close(code, 0, &addrs);
+            self.clients.remove(&id);
+        }
+    }
+
+    /// Frames are the persistent dialect here, and nothing else.
+    pub(super) fn take_in_frame(&mut self, id: u64, body: &[u8]) {
+        let Some(peer) = self.clients.get_mut(&id).filter(|_| !self.silent) else { return };
+        let (answer, over) = peer.persistent.take_in(body);
+        peer.send_line(answer);
+        if over {
             self.clients.remove(&id);
         }
     }

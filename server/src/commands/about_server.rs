@@ -10,7 +10,7 @@ use hubbub_shared::Encoding;
 use std::time::Duration;
 
 /// How long a drain may take when the operator does not say. A guess: enough for queues to empty.
-const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
 /// The longest drain that may be asked for. A guess.
 const MAX_DRAIN: Duration = Duration::from_secs(3600);
 

@@ -6,6 +6,8 @@ mod about_clients;
 mod about_server;
 mod services;
 
+pub(crate) use about_server::DEFAULT_DRAIN;
+
 use crate::cluster::questions::{self, Answer, Asked, Question};
 use crate::hub::{Batch, Hub};
 use crate::lists::Merge;

@@ -4,11 +4,10 @@ use super::values::{self, Parsed};
 use super::{beyond, Stage};
 use crate::doors::{Door, DOORS};
 use hubbub_shared::names::quote;
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Which doors are open, and where.
-type Doors = BTreeMap<Door, SocketAddr>;
+pub type Doors = Vec<(&'static Door, SocketAddr)>;
 
 impl Stage {
     pub(super) fn doors(&mut self, insecure: bool) -> Doors {
@@ -19,13 +18,14 @@ impl Stage {
                 let why = format!(
                     "{}={addr} can be reached from other machines, and the door's clients do not authenticate: \
                      let it listen on 127.0.0.1, or add --insecure where you trust the whole network",
-                    door.name()
+                    door.name
                 );
                 self.refuse("door", why);
             }
         }
-        let usual = DOORS.iter().filter(|_| all).map(|row| (row.door, row.addr()));
-        usual.chain(given).collect()
+        let is_given = |door: &Door| given.iter().any(|(other, _)| other.name == door.name);
+        let usual = DOORS.iter().filter(|door| all && !is_given(door)).map(|door| (door, door.addr()));
+        usual.chain(given.iter().copied()).collect()
     }
 }
 
@@ -43,38 +43,39 @@ fn doors(text: &str) -> Parsed<Doors> {
     let mut doors = Doors::new();
     for one in text.split(',') {
         let (door, addr) = door(one.trim())?;
-        if doors.insert(door, addr).is_some() {
-            return Err(format!("{} is there twice: a door has one address", door.name()));
+        if doors.iter().any(|(other, _): &(&Door, _)| other.name == door.name) {
+            return Err(format!("{} is there twice: a door has one address", door.name));
         }
+        doors.push((door, addr));
     }
     Ok(doors)
 }
 
 /// `NAME` or `NAME=ADDR`; a bare port is one of this machine.
-fn door(text: &str) -> Parsed<(Door, SocketAddr)> {
+fn door(text: &str) -> Parsed<(&'static Door, SocketAddr)> {
     let (name, addr) = text.split_once('=').map_or((text, None), |(name, addr)| (name, Some(addr)));
-    let row = DOORS.iter().find(|row| row.name == name.trim()).ok_or_else(|| {
+    let door = Door::find(name.trim()).ok_or_else(|| {
         format!("{}: there is no such door; the doors are {}", quote(name.trim()), names(", "))
     })?;
     let addr = match addr.map(str::trim) {
-        None => row.addr(),
-        Some(port) if port.parse::<u16>().is_ok() => {
-            SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().unwrap_or(row.port)))
-        }
-        Some(addr) => values::listen(row.port)(addr)?,
+        None => door.addr(),
+        Some(addr) => match addr.parse() {
+            Ok(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            Err(_) => values::listen(door.addr().port())(addr)?,
+        },
     };
-    Ok((row.door, addr))
+    Ok((door, addr))
 }
 
 fn names(between: &str) -> String {
-    DOORS.iter().map(|row| row.name).collect::<Vec<_>>().join(between)
+    DOORS.iter().map(|door| door.name).collect::<Vec<_>>().join(between)
 }
 
 fn show(doors: &Doors) -> String {
     if doors.is_empty() {
         return "none".into();
     }
-    doors.iter().map(|(door, addr)| format!("{}={addr}", door.name())).collect::<Vec<_>>().join(",")
+    doors.iter().map(|(door, addr)| format!("{}={addr}", door.name)).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

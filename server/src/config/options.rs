@@ -118,6 +118,9 @@ options! {
         "How long a queue may stand still before its client is closed as a slow consumer";
     "idle-timeout" "DURATION" ["60s"]
         "How long a new client may stay silent before its first command";
+    "persistent-timeout" "DURATION" ["60s"]
+        "How long a client of the persistent dialect may stay silent. Over it: closed; shorter than the \
+         pings of such clients closes those that live";
     "max-subscriptions" "N" ["1000"]
         "Subscriptions of one client. Over it they are refused";
     "max-channels" "N" ["1048576"]

@@ -134,6 +134,7 @@ fn every_option_tells_its_mistakes_at_each_place() {
         ("max-queue", "8 parsecs"),
         ("stall-timeout", "10"),
         ("idle-timeout", "0s"),
+        ("persistent-timeout", "soon"),
         ("max-subscriptions", "0"),
         ("max-channels", "many"),
         ("history-messages", "1.5"),

@@ -1,9 +1,9 @@
 //! The door `blob`: one request a connection, a 4-byte little-endian length and JSON, or bare JSON for
 //! people; the answer comes the same way, and then the close.
 
-use super::Dialect;
+use super::{Dialect, Opener, Place};
 use crate::buffers::Input;
-use crate::connection::Talk;
+use crate::connection::{self, Talk};
 use crate::hub::{Batch, Client, Farewell, Hub};
 use crate::services::Request;
 use hubbub_shared::encoding::scan::Scanner;
@@ -20,8 +20,13 @@ const SERVICES: [&str; 3] = ["factor", "palindrome", "fibonacci"];
 /// Bytes of the length before the JSON. Protocol.
 const HEAD: usize = 4;
 
+/// Opens the door.
+pub fn open(_: Place<'_>) -> Opener {
+    Box::new(|hub, socket, addr| connection::start(hub, socket, addr, |client, _, _| Blob::new(client)))
+}
+
 /// One connection.
-pub struct Blob {
+struct Blob {
     client: Arc<Client>,
     state: State,
 }
@@ -73,7 +78,7 @@ impl Braces {
 
 impl Blob {
     /// A connection that begins.
-    pub fn new(client: Arc<Client>) -> Blob {
+    fn new(client: Arc<Client>) -> Blob {
         client.set_dialect(Dialect::Blob);
         Blob { client, state: State::Silent }
     }

@@ -3,73 +3,67 @@
 //! through the hub's services, channels and managers. `docs/doors.md` tells their bytes.
 
 mod blob;
+mod fleet;
 mod holder;
+mod persistent;
 mod points;
 
 pub use holder::holder;
+pub use persistent::Persistent;
 
-use crate::connection;
 use crate::hub::Hub;
 use crate::rt::Socket;
 use hubbub_shared::encoding::Out;
+use hubbub_shared::persistent::Form;
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
-/// A port for an older system's clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Door {
-    /// One JSON request a connection.
-    Blob,
-    /// Two random points for whoever connects.
-    Points,
-}
-
-/// One row of the table of doors.
-pub struct Row {
-    /// Which.
-    pub door: Door,
+/// A port for an older system's clients: one row of the table.
+pub struct Door {
     /// What it is called.
     pub name: &'static str,
     /// The port that it is known by, on this machine. Protocol.
-    pub port: u16,
+    port: u16,
+    /// How its clients are taken in.
+    pub open: fn(Place<'_>) -> Opener,
 }
 
-impl Row {
+/// All doors.
+pub static DOORS: [Door; 3] = [
+    Door { name: "blob", port: 9500, open: blob::open },
+    Door { name: "fleet", port: 1234, open: fleet::open },
+    Door { name: "points", port: 5000, open: points::open },
+];
+
+/// The server that a door is opened for.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Its name.
+    pub server: &'a str,
+    /// Where it keeps its things.
+    pub data_dir: &'a Path,
+}
+
+/// Takes in a client of a door.
+pub type Opener = Box<dyn Fn(&Arc<Hub>, Socket, SocketAddr) + Send + Sync>;
+
+impl Door {
+    /// The one of a name.
+    pub fn find(name: &str) -> Option<&'static Door> {
+        DOORS.iter().find(|door| door.name == name)
+    }
+
     /// Where it is when nothing else was said.
     pub fn addr(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
     }
 }
 
-/// All doors.
-pub const DOORS: &[Row] = &[
-    Row { door: Door::Blob, name: "blob", port: 9500 },
-    Row { door: Door::Points, name: "points", port: 5000 },
-];
-
-/// Takes in a client of a door.
-pub type Opener = Box<dyn Fn(&Arc<Hub>, Socket, SocketAddr) + Send + Sync>;
-
-impl Door {
-    fn row(self) -> &'static Row {
-        DOORS.iter().find(|row| row.door == self).expect("every door has a row")
-    }
-
-    /// What it is called.
-    pub fn name(self) -> &'static str {
-        self.row().name
-    }
-
-    /// How its clients are taken in.
-    pub fn opener(self) -> Opener {
-        match self {
-            Door::Blob => Box::new(|hub, socket, addr| {
-                connection::start(hub, socket, addr, |client, _, _| blob::Blob::new(client))
-            }),
-            Door::Points => {
-                Box::new(|hub, socket, addr| connection::start(hub, socket, addr, points::Points::serve))
-            }
-        }
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
@@ -81,19 +75,34 @@ pub enum Dialect {
     Blob,
     /// The blob system's without the length, for people.
     BareBlob,
+    /// The fleet's lines.
+    Fleet,
     /// The words around the points.
     Points,
+    /// The persistent system's: frames with a name.
+    Persistent,
+    /// The persistent system's as jsonpickle writes it: frames with a class.
+    Pickle,
 }
 
 impl Dialect {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Dialect; 3] = [Dialect::Blob, Dialect::BareBlob, Dialect::Points];
+    pub const ALL: [Dialect; 6] = [
+        Dialect::Blob,
+        Dialect::BareBlob,
+        Dialect::Fleet,
+        Dialect::Points,
+        Dialect::Persistent,
+        Dialect::Pickle,
+    ];
 
     /// What `clients` shows as the encoding.
     pub fn as_str(self) -> &'static str {
         match self {
             Dialect::Blob | Dialect::BareBlob => "blob",
+            Dialect::Fleet => "fleet",
             Dialect::Points => "points",
+            Dialect::Persistent | Dialect::Pickle => "persistent",
         }
     }
 
@@ -102,7 +111,11 @@ impl Dialect {
         match self {
             Dialect::Blob => blob::push_framed(what, out),
             Dialect::BareBlob => blob::push_bare(what, out),
+            // All that its clients understand is said by the coordinator.
+            Dialect::Fleet => {}
             Dialect::Points => points::push(what, out),
+            Dialect::Persistent => persistent::push(Form::Plain, what, out),
+            Dialect::Pickle => persistent::push(Form::Pickle, what, out),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The door `points`: whoever connects is sent two random points between words that never change, and
 //! the close. Nothing is read.
 
-use super::Dialect;
+use super::{Dialect, Opener, Place};
 use crate::buffers::Input;
-use crate::connection::Talk;
+use crate::connection::{self, Talk};
 use crate::hub::{Batch, Client, Farewell, Hub};
 use crate::services::Request;
 use hubbub_shared::encoding::{Out, Payload};
@@ -16,14 +16,19 @@ use std::time::Instant;
 const BEFORE: &[u8] = b"You requested some random bytes:\n\n";
 const BEHIND: &[u8] = b"  \n\nYou want fries with that?\n\n";
 
+/// Opens the door.
+pub fn open(_: Place<'_>) -> Opener {
+    Box::new(|hub, socket, addr| connection::start(hub, socket, addr, Points::serve))
+}
+
 /// One connection: over when it has begun.
-pub struct Points {
+struct Points {
     client: Arc<Client>,
 }
 
 impl Points {
     /// Serves a connection.
-    pub fn serve(client: Arc<Client>, hub: &Hub, batch: &mut Batch) -> Points {
+    fn serve(client: Arc<Client>, hub: &Hub, batch: &mut Batch) -> Points {
         client.set_dialect(Dialect::Points);
         hub.count(batch);
         let request = Request {

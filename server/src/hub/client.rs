@@ -69,6 +69,8 @@ struct Extra {
     welcomed_by: HashSet<u64>,
     /// Clients of other servers that have seen this one's welcome.
     greeted: HashSet<Box<str>>,
+    /// What it is told whenever the hub ends the connection, in place of the reason.
+    last_words: Option<Box<[u8]>>,
 }
 
 /// One subscription of a client.
@@ -88,6 +90,8 @@ pub struct Belongings {
     pub subscriptions: Vec<Subscription>,
     /// The services that it offered.
     pub services: Vec<Arc<str>>,
+    /// What it is told at the end in place of the reason, where its dialect has words of its own for that.
+    pub last_words: Option<Box<[u8]>>,
 }
 
 impl Client {
@@ -192,6 +196,7 @@ impl Client {
             name: state.name.clone(),
             subscriptions: std::mem::take(&mut state.subscriptions),
             services: std::mem::take(&mut state.services),
+            last_words: state.extra.as_mut().and_then(|extra| extra.last_words.take()),
         })
     }
 
@@ -279,6 +284,11 @@ impl Client {
     /// The agent that it named.
     pub fn set_agent(&self, agent: String) {
         self.state.lock().extra.get_or_insert_default().agent = Some(agent);
+    }
+
+    /// What it is told whenever the hub ends the connection, in place of the reason.
+    pub fn set_last_words(&self, words: Box<[u8]>) {
+        self.state.lock().extra.get_or_insert_default().last_words = Some(words);
     }
 
     /// Whether this client now messages the one of that key for the first time.

@@ -151,7 +151,10 @@ impl Hub {
                 Farewell::Sent(refusal) => Out::Closing(refusal, 0, &[]),
                 Farewell::Away(refusal, retry_ms, to) => Out::Closing(refusal, *retry_ms, to),
             };
-            client.push(&closing, out);
+            match &belongings.last_words {
+                Some(words) => out.extend_from_slice(words),
+                None => client.push(&closing, out),
+            }
         });
         batch.pushed(client, push);
         client.task.wake();

@@ -212,7 +212,7 @@ impl Encoding {
 
 /// Fills in the length of the frame that starts at `at` and runs to the end, with bytes that are yet to
 /// be put into it.
-fn set_frame_length(out: &mut [u8], at: usize, missing: usize) {
+pub(crate) fn set_frame_length(out: &mut [u8], at: usize, missing: usize) {
     let length = u32::try_from(out.len() - at - 4 + missing).expect("nothing the hub says has 4 GiB");
     out[at..at + 4].copy_from_slice(&length.to_be_bytes());
 }

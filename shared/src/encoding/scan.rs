@@ -40,6 +40,29 @@ impl<'a> Scanner<'a> {
         self.end()
     }
 
+    /// Reads the first member of an object: its key (without quotes), its value (as written), and all that
+    /// follows it, from the comma or the closing brace on, unchecked.
+    pub fn first_member(mut self) -> Result<(&'a str, &'a str, &'a str), ScanError> {
+        self.space();
+        self.expect(b'{', "an object")?;
+        self.space();
+        self.expect(b'"', "a key in quotes")?;
+        let key_from = self.at;
+        self.skip_string()?;
+        let key = &self.text[key_from..self.at - 1];
+        self.space();
+        self.expect(b':', "a colon")?;
+        self.space();
+        let value_from = self.at;
+        self.skip_value(1)?;
+        let value = &self.text[value_from..self.at];
+        self.space();
+        match self.peek() {
+            Some(b',' | b'}') => Ok((key, value, &self.text[self.at..])),
+            _ => Err(self.wanted("a comma or }")),
+        }
+    }
+
     /// Checks that the text is one value, nested at most [`MAX_JSON_DEPTH`] deep.
     pub fn value(mut self) -> Result<(), ScanError> {
         self.space();

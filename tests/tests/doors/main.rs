@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)] // a test that unwraps what is not there fails, as it should
 
 mod blob;
+mod fleet;
+mod fleet_client;
 mod opening;
 
 use hubbub_tests::Hub;

@@ -48,7 +48,7 @@ fn a_door_beyond_this_machine_is_for_trusted_networks() {
         builder().args(["--door", "blob=0.0.0.0:0"]).try_start().err().expect("it authenticates nobody");
     assert!(told.contains("--insecure"), "{told}");
     let told = builder().args(["--door", "cellar"]).try_start().err().expect("no such door");
-    assert!(told.contains("the doors are blob"), "{told}");
+    assert!(told.contains("the doors are blob, fleet, points"), "{told}");
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub fn man(args: ManArgs) -> Result<(), Failure> {
 
 /// A command and all below it.
 fn with_subcommands(command: &Command) -> Vec<Command> {
-    let below = command.get_subcommands().filter(|c| c.get_name() != "help");
+    let below = command.get_subcommands().filter(|c| c.get_name() != "help" && !c.is_hide_set());
     std::iter::once(command.clone()).chain(below.flat_map(with_subcommands)).collect()
 }
 

@@ -1,7 +1,8 @@
 //! How `hubbub` ends: the exit codes, and the one table from the library's errors to them.
 
-use hubbub_client::Error;
+use hubbub_client::{persistent, Error};
 use hubbub_shared::encoding::escape::shown;
+use hubbub_shared::persistent::number;
 use hubbub_shared::refusal::{Code, Refusal};
 use std::io;
 
@@ -11,7 +12,7 @@ use std::io;
 pub enum Exit {
     /// All was done.
     Done = 0,
-    /// The hub, or a service behind it, said no; or a benchmark lost something.
+    /// The hub, a service behind it or a door said no; or a benchmark lost something.
     Refused = 1,
     /// The command line, the input or a local file is wrong.
     Usage = 2,
@@ -25,7 +26,7 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
   0  done
-  1  the hub refused, or what bench sent was lost
+  1  the hub or a door refused, or what was sent to measure it was lost
   2  wrong usage or input, or a local file that cannot be used
   3  no connection
   4  time limit";
@@ -82,6 +83,19 @@ impl From<Error> for Failure {
             _ => Exit::NoConnection,
         };
         Failure::new(exit, shown(&error.to_string()))
+    }
+}
+
+/// For the persistent dialect, in which errors have numbers.
+impl From<persistent::Error> for Failure {
+    fn from(error: persistent::Error) -> Self {
+        match error {
+            persistent::Error::Client(error) => error.into(),
+            persistent::Error::Refused { code, .. } if code == number(Code::Timeout) => {
+                Failure::time_limit(shown(&error.to_string()))
+            }
+            _ => Failure::new(Exit::Refused, shown(&error.to_string())),
+        }
     }
 }
 

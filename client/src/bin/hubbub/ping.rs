@@ -61,7 +61,8 @@ pub async fn run(globals: &Globals, args: PingArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn summary(mut times: Vec<Duration>) -> String {
+/// Sums up several round trips.
+pub fn summary(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
     let (least, most) = (times[0], times[times.len() - 1]);
     // Of an even number there is no middle one: it is half way between the two.

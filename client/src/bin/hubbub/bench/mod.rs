@@ -7,7 +7,7 @@ mod account;
 mod hearing;
 mod progress;
 mod publishing;
-mod report;
+pub mod report;
 mod requesting;
 mod schedule;
 mod stamp;
@@ -63,7 +63,7 @@ pub async fn run(globals: &Globals, args: BenchArgs) -> Result<(), Failure> {
 }
 
 /// A number of at least 1: `5000`, `100_000`, `10k`, `2M`.
-fn amount(text: &str) -> Result<u64, String> {
+pub fn amount(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.strip_suffix(['k', 'K']) {
         Some(digits) => (digits, 1_000),
         None => text.strip_suffix('M').map_or((text, 1), |digits| (digits, 1_000_000)),
@@ -91,7 +91,7 @@ fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> i
 }
 
 /// Waits for the end of a run, and shows meanwhile how far it is.
-async fn watch<T>(run: impl Future<Output = T>, total: u64, done: impl Fn() -> u64) -> T {
+pub async fn watch<T>(run: impl Future<Output = T>, total: u64, done: impl Fn() -> u64) -> T {
     let mut bar = progress::Bar::new(total);
     let run = run.fuse();
     pin_mut!(run);

@@ -1,0 +1,558 @@
+//! `hubbub fleet client`: one client of a test fleet. A process of its own really writes; this one
+//! speaks with the coordinator and is never kept from it by the disk.
+
+use super::board::{bar, part, Board, REFRESH};
+use super::folder::{self, Folder};
+use super::lines::Lines;
+use super::measure::{Measured, Sample};
+use super::plan::{Plan, MB};
+use super::{door, local, signals, Early};
+use crate::cli::{some_time, Globals};
+use crate::exit::{Exit, Failure};
+use crate::output::{aside, complain, Output};
+use async_io::Timer;
+use async_process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use async_signal::Signals;
+use async_std::net::TcpStream;
+use clap::Args;
+use futures::future::{select, Either};
+use futures::{select_biased, AsyncWriteExt, FutureExt, StreamExt};
+use hubbub_shared::encoding::escape::shown;
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Between two heartbeats. The protocol's.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Between two looks at the writer. The protocol's.
+const STATS: Duration = Duration::from_secs(10);
+/// How long connecting may take, and the coordinator to close after `done`, unless `--timeout` says
+/// otherwise: the client library's own limit.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After this time without an id the client says that it waits. A guess: beyond any network.
+const SAYS_IT_WAITS: Duration = Duration::from_millis(700);
+/// How long a writer may take to end by itself. A guess: a disk's slow moment.
+const LAST_WRITE: Duration = Duration::from_secs(10);
+
+/// Run one test client
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubbub fleet client
+  hubbub fleet client --runtime 15 --chunk-size 10 --file-size 50
+  hubbub fleet client --at fleet.example:1234 --dir /mnt/disk --runtime 2m
+
+It writes files of FILE MB in chunks of CHUNK MB, each chunk to the disk, into a folder of its own \
+that is gone afterwards; two files are there at the most. A MB is 1,000,000 bytes. When five clients \
+run already it waits in line. Exit code 2: the parameters, the folder or the disk; 3: there is no \
+coordinator, or it went away, and the writing was stopped; 128 and the signal's number when a signal \
+ended it, after it has cleaned up.")]
+pub struct ClientArgs {
+    /// How long to write, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = some_time)]
+    runtime: Duration,
+    /// Size of a chunk in MB, 10 at least
+    #[arg(long, value_name = "MB", default_value = "10")]
+    chunk_size: f64,
+    /// Size of a file in MB
+    #[arg(long, value_name = "MB", default_value = "50")]
+    file_size: f64,
+    /// The coordinator's address [default: 127.0.0.1:1234]
+    #[arg(long, value_name = "ADDR")]
+    at: Option<String>,
+    /// The folder to write in [default: the one for passing files]
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// Say nothing but the outcome
+    #[arg(long, short = 'q')]
+    quiet: bool,
+}
+
+/// `hubbub fleet client`
+pub async fn run(globals: &Globals, args: ClientArgs) -> Result<(), Early> {
+    let plan = Plan::new(args.runtime, args.chunk_size, args.file_size).map_err(local)?;
+    let mut signals = signals()?;
+    let within = args.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let folder = own_folder(&within, &plan)?;
+    let mut writer = Writer::start(&folder, &plan)?;
+    let ended = work(globals, &args, &plan, &mut writer, &mut signals).await;
+    // Whatever happened: nobody writes any more when the folder goes.
+    let stopped = match &ended {
+        Ok(_) => writer.finish().await,
+        Err(_) => writer.kill().await,
+    };
+    drop(folder);
+    let outcome = ended?;
+    stopped?;
+    let mut out = Output::new();
+    if globals.json {
+        out.text(&format!("{}\n", outcome.json()))?;
+    } else {
+        out.text(&outcome.words(&plan))?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A folder in which there is room for two files.
+fn own_folder(within: &std::path::Path, plan: &Plan) -> Result<Folder, Early> {
+    let cannot = |error: std::io::Error| {
+        local(format!("cannot write in {}: {error}; name another folder with --dir", within.display()))
+    };
+    let folder = Folder::make(within, "hubbub-fleet").map_err(cannot)?;
+    let free = folder::free(folder.path()).map_err(cannot)?;
+    if free < plan.space() {
+        return Err(local(format!(
+            "the disk has not enough room: two files need {:.1} MB, and {:.1} MB are free in {}; lower --file-size \
+             or name another folder with --dir",
+            plan.space() as f64 / MB,
+            free as f64 / MB,
+            within.display()
+        )));
+    }
+    Ok(folder)
+}
+
+/// What a client did.
+struct Outcome {
+    id: String,
+    ran: Duration,
+    files: u64,
+    bytes: u64,
+    samples: Vec<Sample>,
+}
+
+impl Outcome {
+    fn averages(&self) -> (f64, f64) {
+        let count = self.samples.len().max(1) as f64;
+        let sum = |part: fn(&Sample) -> f64| self.samples.iter().map(part).sum::<f64>() / count;
+        (sum(|sample| sample.cpu), sum(|sample| sample.memory))
+    }
+
+    fn words(&self, plan: &Plan) -> String {
+        let (cpu, memory) = self.averages();
+        format!(
+            "client {} done: {:.1} s, {} files of {} MB, {:.0} MB in all, cpu {cpu:.1} %, memory {memory:.2} %\n",
+            shown(&self.id),
+            self.ran.as_secs_f64(),
+            self.files,
+            plan.file_mb,
+            self.bytes as f64 / MB,
+        )
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let (cpu, memory) = self.averages();
+        let round = |value: f64| (value * 1000.0).round() / 1000.0;
+        serde_json::json!({
+            "id": self.id, "ran_s": round(self.ran.as_secs_f64()), "files": self.files, "bytes": self.bytes,
+            "cpu_percent": round(cpu), "memory_percent": round(memory),
+        })
+    }
+}
+
+/// From the trial to `done`.
+async fn work(
+    globals: &Globals,
+    args: &ClientArgs,
+    plan: &Plan,
+    writer: &mut Writer,
+    signals: &mut Signals,
+) -> Result<Outcome, Early> {
+    let took = unless_stopped(signals, writer.trial()).await??;
+    plan.fits(took).map_err(local)?;
+    let patience = globals.timeout.unwrap_or(PATIENCE);
+    let at = door(args.at.as_deref());
+    let coordinator = unless_stopped(signals, Coordinator::connect(&at, patience)).await??;
+    let mut run = Run {
+        plan,
+        quiet: args.quiet,
+        coordinator,
+        board: Board::new(!args.quiet),
+        next_heartbeat: Instant::now() + HEARTBEAT,
+        files: 0,
+        bytes: 0,
+        samples: Vec::new(),
+    };
+    let ended = run.whole(writer, signals, patience, globals.timeout).await;
+    run.board.clear();
+    ended
+}
+
+/// Awaits something, unless a signal comes first.
+async fn unless_stopped<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, Early> {
+    futures::pin_mut!(work);
+    match select(signals.next(), work).await {
+        Either::Left((Some(Ok(signal)), _)) => Err(Early::Signal(signal)),
+        Either::Left((_, work)) => Ok(work.await),
+        Either::Right((done, _)) => Ok(done),
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    quiet: bool,
+    coordinator: Coordinator,
+    board: Board,
+    next_heartbeat: Instant,
+    files: u64,
+    bytes: u64,
+    samples: Vec<Sample>,
+}
+
+impl Run<'_> {
+    async fn whole(
+        &mut self,
+        writer: &mut Writer,
+        signals: &mut Signals,
+        patience: Duration,
+        limit: Option<Duration>,
+    ) -> Result<Outcome, Early> {
+        let id = self.get_id(signals, limit).await?;
+        self.tell(&format!("id {} from {}", shown(&id), self.coordinator.at));
+        let sizes = format!("file_stats:{}:{}", self.plan.chunk_mb, self.plan.file_mb);
+        self.coordinator.say(&sizes).await?;
+        self.coordinator.say("ready").await?;
+        self.next_heartbeat = Instant::now() + HEARTBEAT;
+        loop {
+            let line = self.answer(signals).await?;
+            if line == "run_tests" {
+                break;
+            }
+            self.tell(&unknown(&line));
+        }
+        self.coordinator.say("start").await?;
+        let mut measured = writer.go().await?;
+        let began = Instant::now();
+        let (writes, runs) = (writer.folder.display(), humantime::format_duration(self.plan.runtime));
+        self.tell(&format!("started: writing into {writes} for {runs}"));
+        self.write(writer, signals, &mut measured, began).await?;
+        let ran = began.elapsed();
+        // The last look is before the end: a run shorter than the time between two has one too.
+        self.send_stats(&mut measured, began).await?;
+        writer.stop();
+        self.coordinator.say("done").await?;
+        self.closed(signals, patience).await?;
+        self.tell("done");
+        let samples = std::mem::take(&mut self.samples);
+        Ok(Outcome { id, ran, files: self.files, bytes: self.bytes, samples })
+    }
+
+    fn tell(&mut self, what: &str) {
+        if !self.quiet {
+            self.board.clear();
+            aside(what);
+        }
+    }
+
+    /// Asks for an id. Where five run already that takes until one of them has gone.
+    async fn get_id(&mut self, signals: &mut Signals, limit: Option<Duration>) -> Result<String, Early> {
+        self.coordinator.say("get_cid").await?;
+        let until = limit.map(|limit| Instant::now() + limit);
+        let mut says_at = Some(Instant::now() + SAYS_IT_WAITS);
+        loop {
+            let due = [until, says_at].into_iter().flatten().min();
+            let answer = match due {
+                None => Some(self.coordinator.answer(signals).await?),
+                Some(due) => {
+                    let answer = self.coordinator.answer(signals);
+                    futures::pin_mut!(answer);
+                    match select(answer, Timer::at(due)).await {
+                        Either::Left((answer, _)) => Some(answer?),
+                        Either::Right(_) => None,
+                    }
+                }
+            };
+            match answer.as_deref().map(|line| (line, line.strip_prefix("set_cid:"))) {
+                Some((_, Some(id))) => return Ok(id.to_owned()),
+                Some((other, None)) => self.tell(&unknown(other)),
+                None if until.is_some_and(|until| Instant::now() >= until) => {
+                    let message = "the time limit is over, and no place was free";
+                    return Err(Failure::time_limit(message).into());
+                }
+                None => {
+                    says_at = None;
+                    self.tell("waiting in line: as many run already as may run at once");
+                }
+            }
+        }
+    }
+
+    /// The coordinator's next line, with heartbeats while it does not come.
+    async fn answer(&mut self, signals: &mut Signals) -> Result<String, Early> {
+        loop {
+            {
+                let answer = self.coordinator.answer(signals);
+                futures::pin_mut!(answer);
+                if let Either::Left((answer, _)) = select(answer, Timer::at(self.next_heartbeat)).await {
+                    return answer;
+                }
+            }
+            self.heartbeat_if_due().await?;
+        }
+    }
+
+    async fn heartbeat_if_due(&mut self) -> Result<(), Early> {
+        let now = Instant::now();
+        if now >= self.next_heartbeat {
+            // From the last due moment, not from now: they do not drift apart.
+            self.next_heartbeat = (self.next_heartbeat + HEARTBEAT).max(now);
+            self.coordinator.say("hb").await?;
+            self.tell("heartbeat");
+        }
+        Ok(())
+    }
+
+    /// Until the run time is over: what the writer tells is passed on, and heartbeats and stats are
+    /// sent when they are due.
+    async fn write(
+        &mut self,
+        writer: &mut Writer,
+        signals: &mut Signals,
+        measured: &mut Measured,
+        began: Instant,
+    ) -> Result<(), Early> {
+        let end = began + self.plan.runtime;
+        let mut next_stats = began + STATS;
+        let mut next_look = began;
+        loop {
+            let now = Instant::now();
+            if now >= end {
+                return Ok(());
+            }
+            self.heartbeat_if_due().await?;
+            if now >= next_stats {
+                next_stats = (next_stats + STATS).max(now);
+                self.send_stats(measured, began).await?;
+            }
+            if now >= next_look {
+                next_look = now + REFRESH;
+                self.show(now - began);
+            }
+            let due = end.min(self.next_heartbeat).min(next_stats).min(next_look);
+            let told = {
+                select_biased! {
+                    line = self.coordinator.answer(signals).fuse() => Told::Coordinator(line?),
+                    line = writer.told().fuse() => Told::Writer(line?),
+                    _ = FutureExt::fuse(Timer::at(due)) => continue,
+                }
+            };
+            match told {
+                Told::Coordinator(line) => self.tell(&unknown(&line)),
+                Told::Writer(Progress::Wrote(bytes)) => self.bytes = bytes,
+                Told::Writer(Progress::Rolled(files)) => {
+                    self.files = files;
+                    self.coordinator.say("file_roll").await?;
+                    self.tell(&format!("file {files} is full"));
+                }
+                Told::Writer(Progress::Trial(_)) => {}
+            }
+        }
+    }
+
+    async fn send_stats(&mut self, measured: &mut Measured, began: Instant) -> Result<(), Early> {
+        let sample =
+            measured.sample().map_err(|error| local(format!("cannot measure the writer: {error}")))?;
+        self.samples.push(sample);
+        let Sample { cpu, memory } = sample;
+        self.coordinator.say(&format!("send_stats:{cpu:.2}:{memory:.3}")).await?;
+        let seconds = began.elapsed().as_secs();
+        self.tell(&format!("after {seconds} s: cpu {cpu:.1} %, memory {memory:.2} %"));
+        Ok(())
+    }
+
+    fn show(&mut self, passed: Duration) {
+        let row = format!(
+            "{}  {} of {} s, {} files, {:.0} MB",
+            bar(part(passed, self.plan.runtime)),
+            passed.as_secs(),
+            self.plan.runtime.as_secs(),
+            self.files,
+            self.bytes as f64 / MB
+        );
+        self.board.draw(&[row]);
+    }
+
+    /// Waits for the coordinator to close, as it does after `done`.
+    async fn closed(&mut self, signals: &mut Signals, patience: Duration) -> Result<(), Early> {
+        let until = Instant::now() + patience;
+        loop {
+            let line = {
+                let line = self.coordinator.lines.next();
+                futures::pin_mut!(line);
+                match unless_stopped(signals, select(line, Timer::at(until))).await? {
+                    Either::Left((line, _)) => line,
+                    Either::Right(_) => {
+                        let message = "the coordinator did not close the connection after done";
+                        return Err(Failure::time_limit(message).into());
+                    }
+                }
+            };
+            match line {
+                Ok(Some(line)) => self.tell(&unknown(&line)),
+                // A reset comes after all was said.
+                Ok(None) | Err(_) => return Ok(()),
+            }
+        }
+    }
+}
+
+enum Told {
+    Coordinator(String),
+    Writer(Progress),
+}
+
+fn unknown(line: &str) -> String {
+    format!("the coordinator said what makes no sense here: {line}")
+}
+
+/// The connection to the door.
+struct Coordinator {
+    at: String,
+    to: TcpStream,
+    lines: Lines<TcpStream>,
+}
+
+impl Coordinator {
+    async fn connect(at: &str, patience: Duration) -> Result<Coordinator, Failure> {
+        let cannot = |why: String| {
+            let hint = "start one with: hubbubd --door fleet";
+            Failure::new(Exit::NoConnection, format!("no coordinator at {at}: {why}; {hint}"))
+        };
+        let connecting = TcpStream::connect(at);
+        futures::pin_mut!(connecting);
+        let to = match select(connecting, Timer::after(patience)).await {
+            Either::Left((stream, _)) => stream.map_err(|error| cannot(error.to_string()))?,
+            Either::Right(_) => return Err(cannot("it does not answer".to_owned())),
+        };
+        // Heartbeats are to be sent when they are due.
+        let _ = to.set_nodelay(true);
+        Ok(Coordinator { at: at.to_owned(), lines: Lines::new(to.clone()), to })
+    }
+
+    async fn say(&mut self, line: &str) -> Result<(), Early> {
+        let sent = self.to.write_all(format!("{line}\n").as_bytes()).await;
+        sent.map_err(|error| gone(&error.to_string()))
+    }
+
+    /// The next line that it says.
+    async fn answer(&mut self, signals: &mut Signals) -> Result<String, Early> {
+        match unless_stopped(signals, self.lines.next()).await? {
+            Ok(Some(line)) => Ok(line),
+            Ok(None) => Err(gone("it closed the connection")),
+            Err(error) => Err(gone(&error.to_string())),
+        }
+    }
+}
+
+fn gone(why: &str) -> Early {
+    let message = format!("the coordinator went away ({why}); the writing was stopped and its files removed");
+    Failure::new(Exit::NoConnection, message).into()
+}
+
+/// What the writer tells.
+enum Progress {
+    Trial(Duration),
+    Wrote(u64),
+    Rolled(u64),
+}
+
+/// The process that writes.
+struct Writer {
+    child: Child,
+    folder: PathBuf,
+    lines: Lines<ChildStdout>,
+    /// Its input; its end is the writer's.
+    input: Option<ChildStdin>,
+}
+
+impl Writer {
+    fn start(folder: &Folder, plan: &Plan) -> Result<Writer, Early> {
+        let cannot = |error: std::io::Error| local(format!("cannot start the writer: {error}"));
+        let mut command = std::process::Command::new(std::env::current_exe().map_err(cannot)?);
+        // In a group of its own: a Ctrl-C is this process's to deal with.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut command = Command::from(command);
+        command.args(["fleet", "writer"]).arg(folder.path());
+        command.args([plan.chunk().to_string(), plan.file().to_string()]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut child = command.spawn().map_err(cannot)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(local("cannot start the writer: it has no pipes"));
+        };
+        let folder = folder.path().to_owned();
+        Ok(Writer { child, folder, lines: Lines::new(output), input: Some(input) })
+    }
+
+    /// How long a chunk takes.
+    async fn trial(&mut self) -> Result<Duration, Early> {
+        loop {
+            if let Progress::Trial(took) = self.told().await? {
+                return Ok(took);
+            }
+        }
+    }
+
+    /// Lets it write, and begins to measure it.
+    async fn go(&mut self) -> Result<Measured, Early> {
+        let measured = Measured::begin(self.child.id())
+            .map_err(|error| local(format!("cannot measure the writer: {error}")))?;
+        if let Some(input) = &mut self.input {
+            let sent = async {
+                input.write_all(b"go\n").await?;
+                input.flush().await
+            };
+            sent.await.map_err(|error| local(format!("the writer has ended: {error}")))?;
+        }
+        Ok(measured)
+    }
+
+    /// What it tells next. Its end is a failure: it writes until it is stopped.
+    async fn told(&mut self) -> Result<Progress, Early> {
+        loop {
+            let line = self.lines.next().await.map_err(|error| local(format!("the writer: {error}")))?;
+            let Some(line) = line else {
+                let status = self.child.status().await;
+                let how = status.map_or_else(|e| e.to_string(), crate::exec::status_in_words);
+                return Err(local(format!("the writer was ended from outside, with {how}")));
+            };
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            let number = rest.parse().unwrap_or(0);
+            match word {
+                "trial" => return Ok(Progress::Trial(Duration::from_micros(number))),
+                "wrote" => return Ok(Progress::Wrote(number)),
+                "roll" => return Ok(Progress::Rolled(number)),
+                "failed" => return Err(local(rest)),
+                other => complain(&format!("the writer said {other}")),
+            }
+        }
+    }
+
+    /// Tells it to end.
+    fn stop(&mut self) {
+        self.input = None;
+    }
+
+    /// Waits until it has ended; it was told to.
+    async fn finish(&mut self) -> Result<(), Early> {
+        self.stop();
+        let ended = {
+            let status = self.child.status();
+            futures::pin_mut!(status);
+            matches!(select(status, Timer::after(LAST_WRITE)).await, Either::Left(_))
+        };
+        if ended {
+            Ok(())
+        } else {
+            self.kill().await
+        }
+    }
+
+    /// Ends it at once.
+    async fn kill(&mut self) -> Result<(), Early> {
+        let _ = self.child.kill();
+        match self.child.status().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(local(format!("cannot wait for the writer: {error}"))),
+        }
+    }
+}

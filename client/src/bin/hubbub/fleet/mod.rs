@@ -1,0 +1,111 @@
+//! `hubbub fleet`: the client of a test fleet, a demonstration with a coordinator and three clients, and
+//! the reports of runs. The coordinator itself is the door `fleet` of the hub.
+
+mod board;
+mod client;
+mod demo;
+mod folder;
+mod lines;
+mod measure;
+mod plan;
+mod reports;
+mod writer;
+
+use crate::cli::Globals;
+use crate::exit::{Exit, Failure};
+use crate::output::complain;
+use async_signal::{Signal, Signals};
+use clap::{Args, Subcommand};
+
+/// Run test clients that write files, and read what became of them
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubbub fleet client --runtime 15 --chunk-size 10 --file-size 50
+  hubbub fleet demo                           a coordinator and three clients
+  hubbub sub 'fleet.>'                        everything that happens, live
+  hubbub fleet report                         the last run's
+  hubbub fleet runs
+
+The coordinator is a hub's door: hubbubd --door fleet. It runs five clients at once; others wait in \
+line. A run ends when all its clients have gone.")]
+pub struct FleetArgs {
+    #[command(subcommand)]
+    kind: Kind,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    Client(client::ClientArgs),
+    Demo(demo::DemoArgs),
+    Report(reports::ReportArgs),
+    Runs(reports::RunsArgs),
+    #[command(hide = true)]
+    Writer(writer::WriterArgs),
+}
+
+/// Why a command ends before its aim.
+enum Early {
+    Failure(Failure),
+    /// It was told to stop; all is cleaned up.
+    Signal(Signal),
+}
+
+impl<T: Into<Failure>> From<T> for Early {
+    fn from(failure: T) -> Self {
+        Early::Failure(failure.into())
+    }
+}
+
+/// `hubbub fleet`
+pub async fn run(globals: &Globals, args: FleetArgs) -> Result<(), Failure> {
+    let ended = match args.kind {
+        Kind::Client(args) => client::run(globals, args).await,
+        Kind::Demo(args) => demo::run(globals, args).await,
+        Kind::Report(args) => return reports::report(globals, args).await,
+        Kind::Runs(args) => return reports::runs(globals, args).await,
+        Kind::Writer(args) => return writer::run(&args),
+    };
+    match ended {
+        Ok(()) => Ok(()),
+        Err(Early::Failure(failure)) => Err(failure),
+        Err(Early::Signal(signal)) => {
+            complain(&format!("stopped by {signal:?}; all is cleaned up"));
+            // As shells tell of whom a signal ended.
+            std::process::exit(128 + signal as i32)
+        }
+    }
+}
+
+/// What asks for an end.
+fn signals() -> Result<Signals, Failure> {
+    Signals::new([Signal::Int, Signal::Term, Signal::Hup])
+        .map_err(|error| Failure::local(format!("cannot listen to signals: {error}")))
+}
+
+/// The address of the door: its known port where none was named.
+fn door(at: Option<&str>) -> String {
+    const KNOWN: &str = "127.0.0.1:1234";
+    match at {
+        None => KNOWN.to_owned(),
+        Some(at) if at.contains(':') => at.to_owned(),
+        Some(host) => format!("{host}:1234"),
+    }
+}
+
+/// The end of a local trouble.
+fn local(message: impl Into<String>) -> Early {
+    Early::Failure(Failure::new(Exit::Usage, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_doors_known_port_need_not_be_named() {
+        assert_eq!(door(None), "127.0.0.1:1234");
+        assert_eq!(door(Some("fleet.example")), "fleet.example:1234");
+        assert_eq!(door(Some("[::1]:9")), "[::1]:9");
+    }
+}

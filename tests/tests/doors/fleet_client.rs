@@ -1,0 +1,327 @@
+//! `hubbub fleet`: the client that really writes, against the door and against a coordinator that the
+//! test plays; the demonstration; the reports. Afterwards no folder and no process is left.
+
+use super::fleet::Watcher;
+use super::with_door;
+use hubbub_shared::fleet::{Report, Status};
+use hubbub_tests::process::Process;
+use hubbub_tests::program::hubbub_command;
+use hubbub_tests::{hubbub, wait, Hub, Program};
+use rustix::process::Signal;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A folder for the client's own one, which is to be empty afterwards.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Place {
+        Place(tempfile::Builder::new().prefix("hubbub-test-").tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Waits until nothing is there any more: whoever cleans up may do so after the client has gone.
+    fn is_clean(&self) {
+        let left = || std::fs::read_dir(self.path()).unwrap().flatten().map(|e| e.path()).collect::<Vec<_>>();
+        let clean = wait::within(Duration::from_secs(10), || left().is_empty().then_some(()));
+        assert!(clean.is_some(), "{:?} is left", left());
+    }
+}
+
+/// A client of this coordinator, with small files.
+fn client(at: impl ToString, place: &Path, seconds: &str) -> Command {
+    let mut command = hubbub_command();
+    command.args(["fleet", "client", "--at", &at.to_string(), "--runtime", seconds]);
+    command.args(["--chunk-size", "10", "--file-size", "10", "--dir"]).arg(place);
+    command
+}
+
+fn of_hub(hub: &Hub, place: &Place, seconds: &str) -> Program {
+    Program::start(client(hub.door_addr("fleet"), place.path(), seconds))
+}
+
+/// The process that a client lets write.
+fn writer_of(client: Process) -> Process {
+    let children = format!("/proc/{0}/task/{0}/children", client.0);
+    wait::until("a writer", || {
+        let text = std::fs::read_to_string(&children).ok()?;
+        text.split_whitespace().next()?.parse().ok().map(Process)
+    })
+}
+
+#[test]
+fn a_client_really_writes_and_passes() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    let mut program = of_hub(&hub, &place, "6");
+    program.says_aside("started: writing into");
+    let seen = wait::until("a file", || {
+        let folder = std::fs::read_dir(place.path()).unwrap().flatten().next()?;
+        let files = std::fs::read_dir(folder.path()).ok()?.flatten();
+        files.filter_map(|file| Some(file.metadata().ok()?.len())).max().filter(|bytes| *bytes > 1 << 20)
+    });
+    assert!(seen <= 10_000_000);
+    let finished = program.finish();
+    assert!(finished.ok().starts_with("client 100 done: 6."), "{finished:?}");
+    for told in ["id 100 from", "file 1 is full", "heartbeat", "cpu", "done"] {
+        assert!(finished.stderr.contains(told), "no {told}: {finished:?}");
+    }
+    let report = watcher.report();
+    let row = &report.clients[0];
+    assert_eq!((row.status, row.heartbeats), (Status::Pass, 1));
+    assert!(row.files >= 2 && (6.0..9.0).contains(&row.ran_s), "{row:?}");
+    assert!(row.cpu_percent.is_some_and(|cpu| cpu > 0.0) && row.memory_percent.is_some_and(|m| m > 0.0));
+    place.is_clean();
+
+    let text = hubbub(&hub, ["fleet", "report"]);
+    assert_eq!(text.ok(), report.to_text());
+    let json = hubbub(&hub, ["fleet", "report", &report.run, "--json"]).json().remove(0);
+    assert_eq!(serde_json::from_value::<Report>(json).unwrap(), report);
+    let runs = hubbub(&hub, ["fleet", "runs"]);
+    assert!(runs.ok().lines().nth(1).is_some_and(|line| line.starts_with(&report.run)), "{runs:?}");
+    assert_eq!(hubbub(&hub, ["fleet", "runs", "--json"]).json().len(), 1);
+    assert!(hubbub(&hub, ["fleet", "report", "nope"]).failed(1).contains("remembers no run nope"));
+}
+
+#[test]
+fn where_no_run_has_ended_there_is_no_report() {
+    let hub = with_door("fleet");
+    assert!(hubbub(&hub, ["fleet", "report"]).failed(1).contains("no run of a fleet has ended"));
+    assert_eq!(hubbub(&hub, ["fleet", "runs"]).ok(), "");
+}
+
+/// A coordinator that the test plays, as the old one was.
+struct Played {
+    lines: BufReader<TcpStream>,
+    to: TcpStream,
+}
+
+impl Played {
+    fn of(listener: &TcpListener) -> Played {
+        let (to, _) = listener.accept().unwrap();
+        to.set_read_timeout(Some(wait::PATIENCE)).unwrap();
+        Played { lines: BufReader::new(to.try_clone().unwrap()), to }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn say(&mut self, line: &str) {
+        self.to.write_all(line.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn the_old_coordinator_hears_the_old_lines() {
+    let (listener, place) = (TcpListener::bind("127.0.0.1:0").unwrap(), Place::new());
+    let mut program = Program::start(client(listener.local_addr().unwrap(), place.path(), "2"));
+    let mut played = Played::of(&listener);
+    assert_eq!(played.line(), "get_cid\n");
+    program.says_aside("waiting in line");
+    played.say("set_cid:107\n");
+    assert_eq!(played.line(), "file_stats:10:10\n");
+    assert_eq!(played.line(), "ready\n");
+    played.say("what is this\nrun_tests\n");
+    assert_eq!(played.line(), "start\n");
+    let mut lines = Vec::new();
+    while lines.last().is_none_or(|line| line != "done\n") {
+        lines.push(played.line());
+        assert_ne!(lines.last().unwrap(), "", "{lines:?}");
+    }
+    assert!(lines.iter().filter(|line| *line == "file_roll\n").count() >= 2, "{lines:?}");
+    let stats = &lines[lines.len() - 2];
+    let numbers: Vec<f64> =
+        stats.trim().trim_start_matches("send_stats:").split(':').map(|n| n.parse().unwrap()).collect();
+    assert!(numbers.len() == 2 && numbers.iter().all(|n| (0.0..1000.0).contains(n)), "{stats}");
+    drop(played);
+    let finished = program.finish();
+    assert!(finished.ok().contains("client 107 done"), "{finished:?}");
+    assert!(finished.stderr.contains("makes no sense here: what is this"), "{finished:?}");
+    place.is_clean();
+}
+
+#[test]
+fn parameters_that_cannot_be_are_refused_before_anything_is_asked() {
+    let place = Place::new();
+    let refused = |more: &[&str], why: &str| {
+        let mut command = hubbub_command();
+        command.args(["fleet", "client", "--at", "127.0.0.1:1", "--dir"]).arg(place.path()).args(more);
+        let finished = Program::start(command).finish();
+        assert!(finished.failed(2).contains(why), "{more:?}: {finished:?}");
+        place.is_clean();
+    };
+    refused(&["--chunk-size", "9"], "--chunk-size starts at 10");
+    refused(&["--chunk-size", "60"], "larger than its file");
+    refused(&["--chunk-size", "ten"], "invalid value 'ten'");
+    refused(&["--runtime", "0"], "nothing is done in no time");
+    refused(&["--runtime", "1ms"], "do not fit into 1ms");
+    let absent = place.path().join("absent");
+    refused(&["--dir", absent.to_str().unwrap()], "cannot be used multiple times");
+    let mut command = hubbub_command();
+    command.args(["fleet", "client", "--at", "127.0.0.1:1", "--dir"]).arg(&absent);
+    assert!(Program::start(command).finish().failed(2).contains("cannot write in"));
+}
+
+#[test]
+fn without_a_coordinator_nothing_stays() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let place = Place::new();
+    let finished = Program::start(client(free, place.path(), "5")).finish();
+    assert!(finished.failed(3).contains("hubbubd --door fleet"), "{finished:?}");
+    place.is_clean();
+}
+
+#[test]
+fn a_killed_client_is_aborted_and_its_writer_cleans_up() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    let mut program = of_hub(&hub, &place, "60");
+    program.says_aside("file 1 is full");
+    let writer = writer_of(program.process());
+    program.process().signal(Signal::KILL);
+    assert_eq!(watcher.report().clients[0].status, Status::Aborted);
+    wait::until("the writer to end", || (!writer.is_alive()).then_some(()));
+    place.is_clean();
+}
+
+#[test]
+fn a_client_that_is_told_to_stop_cleans_up() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let mut program = of_hub(&hub, &place, "60");
+        program.says_aside("started");
+        let writer = writer_of(program.process());
+        program.process().signal(signal);
+        let finished = program.finish();
+        assert!(finished.failed(code).contains("all is cleaned up"), "{finished:?}");
+        assert!(!writer.is_alive());
+        assert_eq!(watcher.report().clients[0].status, Status::Aborted);
+        place.is_clean();
+    }
+}
+
+#[test]
+fn a_client_stops_writing_when_its_coordinator_is_killed() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut program = of_hub(&hub, &place, "60");
+    program.says_aside("file 1 is full");
+    let writer = writer_of(program.process());
+    hub.kill();
+    let began = Instant::now();
+    let finished = program.finish();
+    assert!(finished.failed(3).contains("the coordinator went away"), "{finished:?}");
+    assert!(began.elapsed() < Duration::from_secs(5) && !writer.is_alive());
+    place.is_clean();
+}
+
+#[test]
+fn a_writer_that_is_killed_ends_its_client() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    let mut program = of_hub(&hub, &place, "60");
+    program.says_aside("started");
+    writer_of(program.process()).signal(Signal::KILL);
+    let finished = program.finish();
+    assert!(finished.failed(2).contains("ended from outside, with signal 9"), "{finished:?}");
+    assert_eq!(watcher.report().clients[0].status, Status::Aborted);
+    place.is_clean();
+}
+
+/// A small disk of its own; only who is root can have one.
+struct SmallDisk(Place);
+
+impl SmallDisk {
+    fn mount(mb: u32) -> Option<SmallDisk> {
+        let place = Place::new();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={mb}m"), "tmpfs"]).arg(place.path());
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        if !mounted {
+            println!("passed over: a small disk can only be mounted by root");
+            return None;
+        }
+        Some(SmallDisk(place))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_with_what_was_free_and_needed() {
+    let (hub, Some(disk)) = (with_door("fleet"), SmallDisk::mount(50)) else { return };
+    let mut watcher = Watcher::of(&hub);
+    let mut command = client(hub.door_addr("fleet"), disk.0.path(), "60");
+    command.args(["--quiet"]);
+    let ballast = disk.0.path().join("ballast");
+    std::fs::write(&ballast, vec![1; 35_000_000]).unwrap();
+    let finished = Program::start(command).finish();
+    assert!(finished.failed(2).contains("two files need 20.0 MB, and 17.4 MB are free"), "{finished:?}");
+    std::fs::remove_file(&ballast).unwrap();
+    disk.0.is_clean();
+
+    let mut program = of_hub(&hub, &disk.0, "60");
+    program.says_aside("started");
+    // Somebody else takes the rest of the disk meanwhile.
+    let _ = std::fs::write(&ballast, vec![1; 60_000_000]);
+    let finished = program.finish();
+    let told = finished.failed(2);
+    assert!(told.contains("the disk is full: file") && told.contains("were free in"), "{told}");
+    assert_eq!(watcher.report().clients[0].status, Status::Aborted);
+    std::fs::remove_file(&ballast).unwrap();
+    disk.0.is_clean();
+}
+
+#[test]
+fn the_demonstration_shows_three_clients_and_leaves_nothing() {
+    let place = Place::new();
+    let demo = |more: &[&str]| {
+        let mut command = hubbub_command();
+        command.args(["fleet", "demo", "--dir"]).arg(place.path()).args(more);
+        command.arg("--hubbubd").arg(hubbub_tests::binaries::hubbubd());
+        Program::start(command)
+    };
+    let finished = demo(&["--runtime", "4", "--json"]).finish();
+    let report: Report = serde_json::from_value(finished.json().remove(0)).unwrap();
+    assert_eq!((report.passed, report.aborted, report.clients.len()), (3, 0, 3), "{finished:?}");
+    let sizes: Vec<_> = report.clients.iter().map(|c| (c.chunk_mb, c.file_mb)).collect();
+    assert!(sizes.iter().all(|size| sizes.iter().filter(|other| *other == size).count() == 1), "{sizes:?}");
+    place.is_clean();
+
+    let mut stopped = demo(&["--runtime", "60"]);
+    stopped.says_aside("the coordinator listens on");
+    let children = format!("/proc/{0}/task/{0}/children", stopped.process().0);
+    let children: Vec<Process> = wait::until("four children", || {
+        let text = std::fs::read_to_string(&children).ok()?;
+        let pids: Vec<Process> =
+            text.split_whitespace().filter_map(|pid| pid.parse().ok().map(Process)).collect();
+        (pids.len() == 4).then_some(pids)
+    });
+    stopped.process().signal(Signal::INT);
+    stopped.finish().failed(130);
+    children.iter().for_each(|child| assert!(!child.is_alive(), "{child:?} is left"));
+    place.is_clean();
+}
+
+#[test]
+fn a_demonstration_without_a_hub_says_what_is_missing() {
+    let place = Place::new();
+    let mut command = hubbub_command();
+    command.args(["fleet", "demo", "--hubbubd", "/nowhere/hubbubd", "--dir"]).arg(place.path());
+    assert!(Program::start(command).finish().failed(2).contains("--hubbubd"));
+    place.is_clean();
+}
