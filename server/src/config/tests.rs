@@ -33,6 +33,7 @@ fn the_defaults_are_the_protocols() {
     assert_eq!(config.listen.value.to_string(), hubbub_shared::DEFAULT_CLIENT_ADDR);
     assert_eq!(config.peer_listen.value.to_string(), "127.0.0.1:7412");
     assert_eq!((config.name.value.as_str(), config.threads, config.insecure), ("box.example", 1, false));
+    assert_eq!(config.workers, 3, "one core of four is for the sockets");
     assert_eq!(config.data_dir.value, Path::new("/home/bob/.local/share/hubbub"));
     assert!(config.listen.is_default && config.peer_listen.is_default);
     assert!(config.name.is_default && config.data_dir.is_default);
@@ -60,8 +61,8 @@ fn every_option_of_the_table_is_read_and_its_default_is_told_right() {
         let value = &settings.iter().find(|setting| setting.name == option.name).unwrap().value;
         let told = option.default;
         // Those that depend on the machine are told in words.
-        let in_words =
-            ["name", "run-dir", "data-dir", "pid-file", "log-format", "max-clients"].contains(&option.name);
+        let in_words = ["name", "run-dir", "workers", "data-dir", "pid-file", "log-format", "max-clients"]
+            .contains(&option.name);
         let same = match (values::duration_text(told), values::duration_text(value)) {
             (Ok(told), Ok(value)) => told == value,
             _ => told == value,
@@ -121,6 +122,7 @@ fn every_option_tells_its_mistakes_at_each_place() {
         ("allow-shutdown", "maybe"),
         ("insecure", "perhaps"),
         ("threads", "0"),
+        ("workers", "0"),
         ("data-dir", "~/hub"),
         ("pid-file", "~/pid"),
         ("ready-file", "~/ready"),
@@ -138,6 +140,8 @@ fn every_option_tells_its_mistakes_at_each_place() {
         ("history-messages", "1.5"),
         ("history-bytes", "lots"),
         ("history-total-bytes", "2TiB"),
+        ("max-factor-bits", "129"),
+        ("max-fibonacci", "10000001"),
         ("drain-deadline", "2h"),
     ];
     assert_eq!(wrong.len(), options::OPTIONS.len());

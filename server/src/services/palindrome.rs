@@ -33,7 +33,7 @@ mod tests {
             assert!(is_palindrome(text), "{text:?}");
         }
         // Case, marks, and accents that are characters of their own.
-        for text in ["ab", "Was it a cat i saw", "was it a cat, i saw?", "a.b a", "e\u{301}e"] {
+        for text in ["ab", "Was it a cat i saw", "was it a cat, i saw?", "a.b a", "e\u{301}ae"] {
             assert!(!is_palindrome(text), "{text:?}");
         }
     }

@@ -5,8 +5,9 @@ use hubbub_tests::{hub, wait, Encoding, Hub, Socket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The largest primes of 64 bits: their products are the hardest that may be asked.
-const PRIMES: [u128; 6] = [59, 83, 95, 179, 189, 257].map(|below| (1 << 64) - below);
+/// How far the largest primes of 64 bits are below 2^64. Their products are the hardest numbers that may
+/// be asked.
+const PRIMES: [u128; 6] = [59, 83, 95, 179, 189, 257];
 /// Clients that attack.
 const ATTACKERS: usize = 4;
 /// How long the canary is listened to, without and with the attack.
@@ -34,7 +35,8 @@ fn p99(hub: &Hub) -> Duration {
 }
 
 fn product(n: usize) -> u128 {
-    PRIMES[n % 6] * PRIMES[(n + 1 + n / 6 % 5) % 6]
+    let prime = |n: usize| (1 << 64) - PRIMES[n % 6];
+    prime(n) * prime(n + 1 + n / 6 % 5)
 }
 
 fn ask(socket: &mut Socket, n: usize) {
@@ -44,10 +46,19 @@ fn ask(socket: &mut Socket, n: usize) {
     ));
 }
 
+/// Ends the attack, however the canary fares.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn the_hardest_numbers_delay_nobody() {
     let hub = hub::builder().args(["--workers", "2"]).start();
-    let baseline = p99(&hub);
+    let before = p99(&hub);
     // What waits are some hundred requests with their tables.
     let attacked = endure(&hub, SLACK, |hub| {
         let mut attackers: Vec<Socket> = (0..ATTACKERS).map(|_| hub.socket()).collect();
@@ -57,30 +68,28 @@ fn the_hardest_numbers_delay_nobody() {
         wait::until("the pool to be busy", || (hub.stat("requests_open") > 200).then_some(()));
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let _over = SetAtEnd(&over);
             for attacker in &mut attackers {
                 scope.spawn(|| {
                     while !over.load(Ordering::Relaxed) {
-                        match attacker.line_within(Duration::from_millis(20)) {
-                            Some(line) => {
-                                let line = line.unwrap();
-                                assert!(line.starts_with(r#"{"ok":{"data":[1844674407370955"#), "{line}");
-                                ask(attacker, line.len());
-                            }
-                            None => continue,
-                        }
+                        let Some(line) = attacker.line_within(Duration::from_millis(20)) else { continue };
+                        let line = line.unwrap();
+                        assert!(line.starts_with(r#"{"ok":{"data":[1844674407370955"#), "{line}");
+                        ask(attacker, line.len());
                     }
                 });
             }
             let attacked = p99(hub);
             assert!(hub.stat("requests_open") > 200, "the pool is busy to the end");
-            over.store(true, Ordering::Relaxed);
             attacked
         })
     });
+    wait::until("the work to be forgotten", || (hub.stat("requests_open") == 0).then_some(()));
+    // Whatever else the machine does may have begun, or ended, with the attack.
+    let baseline = before.max(p99(&hub));
     println!("p99 {baseline:?} without heavy work, {attacked:?} with it");
     let most = FLOOR.max(2 * baseline);
     assert!(attacked <= most, "p99 was {baseline:?}, and {attacked:?} with the pool busy");
-    wait::until("the work to be forgotten", || (hub.stat("requests_open") == 0).then_some(()));
 }
 
 #[test]

