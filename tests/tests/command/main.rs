@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)] // a test that unwraps what is not there fails, as it should
 
 mod asking;
+mod doors_blob;
+mod doors_points;
 mod listening;
 mod measuring;
 mod publishing;

@@ -31,6 +31,8 @@ const SUBCOMMANDS: &[&str] = &[
     "welcome",
     "ping",
     "bench",
+    "blob",
+    "points",
     "drain",
     "completions",
     "man",
@@ -80,6 +82,13 @@ fn wrong_usage_is_2_and_needs_no_hub() {
         &["ping", "--count", "0"],
         &["reverse"],
         &["clients", "bob", "open"],
+        &["blob"],
+        &["blob", "factor", "seven"],
+        &["blob", "palindrome"],
+        &["blob", "busy", "--clients", "0"],
+        &["blob", "start", "--hubbubd", "/nonexistent"],
+        &["points", "--at-once", "5"],
+        &["points", "--clients", "0"],
     ] {
         let failed = run(args);
         assert!(failed.failed(2).len() > 10, "{args:?}: {failed:?}");

@@ -2,7 +2,8 @@
 
 use crate::exit::{self, Exit, Failure};
 use crate::{
-    bench, docs, drain, facts, fleet, lists, message, persistent, ping, publish, serve, subscribe, terminal,
+    bench, blob, docs, drain, facts, fleet, lists, message, persistent, ping, points, publish, serve,
+    subscribe, terminal,
 };
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -122,6 +123,10 @@ pub enum Command {
     Fleet(fleet::FleetArgs),
     /// Speak the persistent dialect: small requests over one connection
     Persistent(persistent::PersistentArgs),
+    /// Ask the blob door, or keep its old server
+    Blob(blob::BlobArgs),
+    /// Ask the points door for two random points, or try how many clients it serves at once
+    Points(points::PointsArgs),
     /// Send all clients away, then stop the server (operators)
     #[command(alias = "shutdown")]
     Drain(drain::DrainArgs),
@@ -162,6 +167,8 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Bench(args) => bench::run(globals, args).await,
         Command::Fleet(args) => fleet::run(globals, args).await,
         Command::Persistent(args) => persistent::run(globals, args).await,
+        Command::Blob(args) => return blob::run(globals, args).await,
+        Command::Points(args) => points::run(globals, args).await,
         Command::Drain(args) => drain::run(globals, args).await,
         Command::Completions(args) => docs::completions(args),
         Command::Man(args) => docs::man(args),
@@ -220,37 +227,39 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// All commands below one, each with its words: `hubbub bench pub`.
+    fn below(command: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+        let with_those_below = |sub: &clap::Command| {
+            let words = format!("{words} {}", sub.get_name());
+            let deeper = below(sub, &words);
+            std::iter::once((words, sub.clone())).chain(deeper).collect::<Vec<_>>()
+        };
+        let seen = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+        seen.flat_map(with_those_below).collect()
+    }
+
     /// clap would fill both from one value.
     #[test]
     fn no_argument_is_called_as_a_global_one() {
         let cli = Cli::command();
         let own: Vec<&str> = cli.get_arguments().map(|a| a.get_id().as_str()).collect();
-        for command in cli.get_subcommands() {
+        for (words, command) in below(&cli, "hubbub") {
             for argument in command.get_arguments() {
-                assert!(!own.contains(&argument.get_id().as_str()), "{} {argument}", command.get_name());
+                assert!(!own.contains(&argument.get_id().as_str()), "{words} {argument}");
             }
         }
     }
 
     #[test]
     fn every_command_has_an_example() {
-        let cli = Cli::command();
-        let below = |parent: &clap::Command| -> Vec<(String, clap::Command)> {
-            let called = format!("{} ", parent.get_name());
-            let seen = parent.get_subcommands().filter(|command| !command.is_hide_set());
-            seen.map(|command| (called.clone(), command.clone())).collect()
-        };
-        let first = below(&cli).into_iter().map(|(_, command)| (String::new(), command));
-        let nested = cli.get_subcommands().flat_map(below);
-        for (parent, command) in first.chain(nested) {
+        for (words, command) in below(&Cli::command(), "hubbub") {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             // Examples stand as they are; paragraphs are one line each, and wrapped where they are read.
             let examples = help.lines().filter(|line| line.starts_with(' '));
             for line in examples {
-                assert!(line.chars().count() <= 80, "{} is wrapped: {line}", command.get_name());
+                assert!(line.chars().count() <= 80, "{words} is wrapped: {line}");
             }
-            let called = format!("hubbub {parent}{}", command.get_name());
-            assert!(help.contains(&called), "{called}");
+            assert!(help.contains(&words), "{words}");
         }
     }
 

@@ -57,6 +57,11 @@ impl Globals {
         all.split(',').filter(|addr| !addr.is_empty()).map(str::to_owned).collect()
     }
 
+    /// The folder where the servers of this machine tell of themselves.
+    pub fn run_folder(&self) -> PathBuf {
+        self.run_dir.clone().unwrap_or_else(running::run_folder)
+    }
+
     /// How payloads and replies are written.
     pub fn form(&self, raw: bool) -> Form {
         match (self.json, raw) {
@@ -114,10 +119,7 @@ impl Globals {
         if let Some(token) = &self.token {
             return Ok(token.clone());
         }
-        let told = || {
-            let run_folder = self.run_dir.clone().unwrap_or_else(running::run_folder);
-            running::data_folder_of(&run_folder, &client.server().origin)
-        };
+        let told = || running::data_folder_of(&self.run_folder(), &client.server().origin);
         let folder = self.data_dir.clone().or_else(told);
         let folder = folder.or_else(|| data_folder(|key| std::env::var_os(key)));
         let Some(folder) = folder else {
@@ -153,7 +155,7 @@ fn read_token(path: &Path) -> Result<String, Failure> {
 
 /// The data folder of a server that was not told another, by the rules of the XDG base directories:
 /// a relative path in the variable does not count.
-fn data_folder(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+pub fn data_folder(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     xdg_folder(env, "XDG_DATA_HOME", ".local/share")
 }
 

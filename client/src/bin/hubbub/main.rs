@@ -2,9 +2,11 @@
 //! is in one file a subcommand, the exit codes are in `exit.rs`.
 
 mod bench;
+mod blob;
 mod cli;
 mod connect;
 mod docs;
+mod door;
 mod drain;
 mod exec;
 mod exit;
@@ -16,6 +18,7 @@ mod message;
 mod output;
 mod persistent;
 mod ping;
+mod points;
 mod publish;
 mod running;
 mod serve;

@@ -91,7 +91,7 @@ fn spawn<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> i
 }
 
 /// Waits for the end of a run, and shows meanwhile how far it is.
-async fn watch<T>(run: impl Future<Output = T>, total: u64, done: impl Fn() -> u64) -> T {
+pub async fn watch<T>(run: impl Future<Output = T>, total: u64, done: impl Fn() -> u64) -> T {
     let mut bar = progress::Bar::new(total);
     let run = run.fuse();
     pin_mut!(run);

@@ -32,12 +32,35 @@ impl Delays {
         self.0.add(&others.0).expect("all have the same bounds");
     }
 
+    /// The delay that so many percent do not exceed.
     pub fn at(&self, percentile: f64) -> Duration {
         Duration::from_nanos(self.0.value_at_percentile(percentile).min(self.0.max()))
     }
 
+    /// One of these delays in words; `-` where none was recorded.
+    pub fn told(&self, delay: Duration) -> String {
+        match self.count() {
+            0 => "-".to_owned(),
+            _ => short(delay),
+        }
+    }
+
+    /// The longest one.
     pub fn max(&self) -> Duration {
         Duration::from_nanos(self.0.max())
+    }
+
+    /// How many were recorded.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The delays in their order, as exact as they are kept, each with how many are not longer.
+    pub fn steps(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        self.0.iter_recorded().scan(0, |sum, step| {
+            *sum += step.count_at_value();
+            Some((Duration::from_nanos(step.value_iterated_to()), *sum))
+        })
     }
 }
 
@@ -104,7 +127,7 @@ impl Report {
         for (what, delays) in &self.delays {
             let us = |delay: Duration| round(delay.as_nanos() as f64 / 1e3, 1);
             let mut figures = Map::new();
-            figures.insert("count".into(), delays.0.len().into());
+            figures.insert("count".into(), delays.count().into());
             for (percentile, _, key) in PERCENTILES {
                 figures.insert(key.into(), us(delays.at(percentile)).into());
             }
@@ -196,7 +219,8 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-fn a_second(count: u64, time: Duration) -> Option<f64> {
+/// How many a second that is; none in no time.
+pub fn a_second(count: u64, time: Duration) -> Option<f64> {
     (!time.is_zero()).then(|| count as f64 / time.as_secs_f64())
 }
 
@@ -204,6 +228,7 @@ fn mib_a_second(bytes: u64, time: Duration) -> Option<f64> {
     a_second(bytes, time).map(|rate| rate / f64::from(1 << 20))
 }
 
+/// A number with so many digits behind the point.
 pub fn round(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale

@@ -1,0 +1,143 @@
+//! `hubbub blob`: the client side of the blob door, and the commands that its old server had. Here are
+//! the table of its commands and the three that ask one thing; the others are in a file each.
+
+mod busy;
+mod demo;
+mod expected;
+mod life;
+mod start;
+mod wire;
+
+pub use start::find_program;
+
+use crate::cli::Globals;
+use crate::door;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+use clap::{Args, Subcommand};
+use hubbub_shared::encoding::escape::shown;
+use serde_json::value::RawValue;
+use std::time::Duration;
+use wire::{whole_number, Door, Framing, Request};
+
+/// The port that the door is known by.
+const PORT: u16 = 9500;
+/// How long each step of a request may take, unless `--timeout` says otherwise. A guess: the longest
+/// permitted request takes far less, and many may be in front of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Ask the blob door: JSON in, JSON out, one request a connection
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  hubbub blob start                           a server of its own for the door
+  hubbub blob factor 75                       [3, 5, 5]
+  hubbub blob palindrome was it a cat i saw   true
+  hubbub blob fibonacci 12                    144
+  hubbub blob demo                            one client for each, with a log
+  hubbub blob busy --clients 100              a hundred clients at once
+  hubbub blob status && hubbub blob shutdown")]
+pub struct BlobArgs {
+    #[command(subcommand)]
+    kind: Kind,
+}
+
+#[derive(Debug, Subcommand)]
+enum Kind {
+    /// Find a number's prime factors
+    #[command(after_help = "\
+Examples:
+  hubbub blob factor 75
+  hubbub blob factor 18446744073709551557 --at 127.0.0.1:9500")]
+    Factor {
+        /// The number
+        #[arg(value_parser = whole_number, allow_negative_numbers = true)]
+        number: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Tell whether a text reads the same from both ends; white space does not count
+    #[command(after_help = "\
+Examples:
+  hubbub blob palindrome was it a cat i saw
+  hubbub blob palindrome --bare 'was it a cat i saw'")]
+    Palindrome {
+        /// The text; its words are joined by spaces
+        #[arg(required = true)]
+        text: Vec<String>,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Find a Fibonacci number by its index, exactly
+    #[command(after_help = "\
+Examples:
+  hubbub blob fibonacci 12
+  hubbub blob fibonacci 121212 | wc -c")]
+    Fibonacci {
+        /// The index; the numbers of 0 and 1 are 0 and 1
+        #[arg(value_parser = whole_number, allow_negative_numbers = true)]
+        index: String,
+        #[command(flatten)]
+        at: At,
+    },
+    Demo(demo::DemoArgs),
+    Busy(busy::BusyArgs),
+    Start(start::StartArgs),
+    Status(life::StatusArgs),
+    Shutdown(life::ShutdownArgs),
+    #[command(hide = true)]
+    BusyClient(busy::ClientArgs),
+    #[command(hide = true)]
+    InSession(start::SessionArgs),
+}
+
+/// Where the door is, and how to talk to it.
+#[derive(Debug, Clone, Args)]
+struct At {
+    /// The door's address
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9500")]
+    at: String,
+    /// Send JSON alone, without a length before it
+    #[arg(long)]
+    bare: bool,
+}
+
+impl At {
+    async fn door(&self, globals: &Globals, usual: Duration) -> Result<Door, Failure> {
+        let limit = globals.timeout.unwrap_or(usual);
+        let framing = if self.bare { Framing::Bare } else { Framing::Length };
+        Ok(Door { addr: door::find(&self.at, PORT, limit).await?, framing, limit })
+    }
+}
+
+/// `hubbub blob`
+pub async fn run(globals: &Globals, args: BlobArgs) -> Result<Exit, Failure> {
+    match args.kind {
+        Kind::Factor { number, at } => one(globals, &at, Request::Factor(number)).await,
+        Kind::Palindrome { text, at } => one(globals, &at, Request::Palindrome(text.join(" "))).await,
+        Kind::Fibonacci { index, at } => one(globals, &at, Request::Fibonacci(index)).await,
+        Kind::Demo(args) => demo::run(globals, args).await,
+        Kind::Busy(args) => busy::run(globals, args).await,
+        Kind::Start(args) => start::run(globals, args).await,
+        Kind::Status(args) => return life::status(globals, args),
+        Kind::Shutdown(args) => life::shutdown(globals, args).await,
+        Kind::BusyClient(args) => busy::client(globals, args).await,
+        Kind::InSession(args) => Err(start::in_session(args)),
+    }?;
+    Ok(Exit::Done)
+}
+
+/// Asks one thing and prints the answer as it came; with `--json` without its spaces.
+async fn one(globals: &Globals, at: &At, request: Request) -> Result<(), Failure> {
+    let door = at.door(globals, PATIENCE).await?;
+    let answer = door.ask(&request.json()).await.map_err(|broken| broken.at(door.addr))?;
+    if let Some(refused) = wire::refusal(&answer) {
+        return Err(refused);
+    }
+    let mut out = Output::new();
+    match globals.json {
+        true => out.json(&RawValue::from_string(answer).expect("an answer was read as JSON"))?,
+        false => out.text(&format!("{}\n", shown(&answer)))?,
+    }
+    out.flush()
+}

@@ -1,0 +1,173 @@
+//! What the commands that speak to a door share: where it is, a connection to it, its bytes up to a
+//! bound and within a time limit, and what went wrong in words. They know nothing of what a door says:
+//! that is with each of them.
+
+use crate::exit::{Exit, Failure};
+use async_io::{Async, Timer};
+use futures::{pin_mut, select_biased, AsyncReadExt, AsyncWriteExt, FutureExt};
+use hubbub_shared::encoding::escape::shown;
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Descriptors of a process beside its connections: outputs, files, the runtime's, and some to spare.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// One connection to a door.
+pub struct Connection {
+    stream: Async<TcpStream>,
+}
+
+/// Why a connection did not bring what it should.
+#[derive(Debug)]
+pub enum Broken {
+    /// It did not come about, or broke.
+    Io(io::Error),
+    /// The time limit was reached.
+    TimeLimit(Duration),
+    /// What came is not what this door says.
+    Wrong(String),
+}
+
+impl Broken {
+    /// The end of a command, with the door that it is about.
+    pub fn at(self, addr: impl std::fmt::Display) -> Failure {
+        match self {
+            Broken::Io(error) => Failure::new(Exit::NoConnection, format!("{addr}: {error}")),
+            Broken::TimeLimit(limit) => Failure::time_limit(format!(
+                "{addr} has not answered in {}",
+                humantime::format_duration(limit)
+            )),
+            Broken::Wrong(what) => Failure::new(Exit::NoConnection, format!("{addr}: {what}")),
+        }
+    }
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Broken::Io(error)
+    }
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(addr: SocketAddr) -> io::Result<Connection> {
+        Ok(Connection { stream: Async::<TcpStream>::connect(addr).await? })
+    }
+
+    /// Sends all of these bytes.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Reads into a buffer; nothing read is the end.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer).await
+    }
+}
+
+/// What a future yields, or that the time is up.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {
+    let work = work.fuse();
+    pin_mut!(work);
+    select_biased! {
+        done = work => done,
+        _ = FutureExt::fuse(Timer::after(limit)) => Err(Broken::TimeLimit(limit)),
+    }
+}
+
+/// The address behind `HOST` or `HOST:PORT`; where a name has several, the first that takes a
+/// connection.
+pub async fn find(at: &str, usual: u16, limit: Duration) -> Result<SocketAddr, Failure> {
+    let at = with_port(at, usual);
+    let (resolved, wanted) = (async_std::net::ToSocketAddrs::to_socket_addrs(&at), &at);
+    let resolve = async { Ok(resolved.await?.collect::<Vec<SocketAddr>>()) };
+    let found = within(limit, resolve).await.map_err(|broken| match broken {
+        Broken::Io(error) => {
+            Failure::new(Exit::NoConnection, format!("{} is no address: {error}", shown(wanted)))
+        }
+        broken => broken.at(shown(wanted)),
+    })?;
+    if let [only] = found.as_slice() {
+        return Ok(*only);
+    }
+    let mut last = Failure::new(Exit::NoConnection, format!("{} has no address", shown(&at)));
+    for addr in found {
+        match within(limit, async { Ok(Connection::open(addr).await?) }).await {
+            Ok(_) => return Ok(addr),
+            Err(broken) => last = broken.at(addr),
+        }
+    }
+    Err(last)
+}
+
+fn with_port(at: &str, usual: u16) -> String {
+    match at.rsplit_once(':') {
+        // An address of IPv6 has its port behind a bracket.
+        Some((host, _)) if !host.contains(':') || host.ends_with(']') => at.to_owned(),
+        Some(_) if !at.starts_with('[') => format!("[{at}]:{usual}"),
+        _ => format!("{at}:{usual}"),
+    }
+}
+
+/// Lets this process hold as many descriptors as it may, and checks that so many connections fit.
+pub fn make_room(connections: u64) -> Result<(), Failure> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let most = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
+    let needed = connections.saturating_add(OTHER_DESCRIPTORS);
+    match most {
+        Some(most) if most < needed => Err(Failure::local(too_few(connections, needed, limit))),
+        _ => Ok(()),
+    }
+}
+
+fn too_few(connections: u64, needed: u64, limit: Rlimit) -> String {
+    let shown = |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |limit| limit.to_string());
+    format!(
+        "{connections} connections at once need {needed} file descriptors, and this process may have {} (soft \
+         limit) and raise that to {} (hard limit): raise the hard limit (`ulimit -Hn {needed}` as root, \
+         nofile in /etc/security/limits.conf, LimitNOFILE= of a unit), or take fewer at once",
+        shown(limit.current),
+        shown(limit.maximum)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_port_need_not_be_named() {
+        for (typed, meant) in [
+            ("alpha", "alpha:9500"),
+            ("alpha:1", "alpha:1"),
+            ("127.0.0.1", "127.0.0.1:9500"),
+            ("::1", "[::1]:9500"),
+            ("[::1]", "[::1]:9500"),
+            ("[::1]:7", "[::1]:7"),
+        ] {
+            assert_eq!(with_port(typed, 9500), meant);
+        }
+    }
+
+    #[test]
+    fn too_few_descriptors_are_told_with_both_limits_and_a_way_out() {
+        let told = too_few(10_000, 10_064, Rlimit { current: Some(1024), maximum: Some(4096) });
+        for part in ["10000", "10064", "1024 (soft limit)", "4096 (hard limit)", "ulimit -Hn 10064"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_told() {
+        let limit = Duration::from_secs(20);
+        let failure = async_io::block_on(find("no such host", 1, limit)).expect_err("no address");
+        assert_eq!(failure.exit, Exit::NoConnection);
+        assert!(failure.message.contains("no such host"), "{}", failure.message);
+        let found = async_io::block_on(find("127.0.0.1", 7, limit)).expect("an address");
+        assert_eq!(found, SocketAddr::from(([127, 0, 0, 1], 7)));
+    }
+}
