@@ -125,7 +125,9 @@ fn services_are_listed_with_what_they_did(encoding: Encoding) {
         let at = names.iter().position(|n| *n == name).unwrap_or_else(|| panic!("no {name} in {names:?}"));
         rows[at].as_str()
     };
-    ["echo", "factor", "fibonacci", "normalize", "palindrome", "points", "uuid"].map(row);
+    for own in ["echo", "factor", "fibonacci", "normalize", "palindrome", "points", "uuid"] {
+        row(own);
+    }
     assert!(row("reverse").contains("providers=1 requests=1 errors=0"), "{}", row("reverse"));
     assert!(
         row("work").contains("providers=1 requests=0 errors=0") && row("work").ends_with("— does things"),
