@@ -7,6 +7,7 @@ over a connection of its own, and what was sent and received is logged with its 
 
     python3 blob_client.py --at 127.0.0.1:9500
     python3 blob_client.py --at 127.0.0.1:9500 --send '{"factor": 75}' --check
+    python3 blob_client.py --at 127.0.0.1:9500 --clients 100
 
 Exit codes: 0 all is answered, 1 an answer is an error or wrong, 2 there is no server or it broke off.
 """
@@ -14,6 +15,7 @@ Exit codes: 0 all is answered, 1 an answer is an error or wrong, 2 there is no s
 import argparse
 import json
 import logging
+import os
 import socket
 import struct
 import sys
@@ -108,17 +110,8 @@ def is_right(request, answer):
     return found == fibonacci(asked)[0]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--at", default="127.0.0.1:9500", help="the server's address")
-    parser.add_argument("--send", action="append", metavar="JSON", help="this request instead of one of each kind")
-    parser.add_argument("--bare", action="store_true", help="JSON without a length before it")
-    parser.add_argument("--check", action="store_true", help="compute the answers here too, and compare")
-    parser.add_argument("--timeout", type=float, default=60, help="seconds")
-    args = parser.parse_args()
-    if hasattr(sys, "set_int_max_str_digits"):
-        sys.set_int_max_str_digits(0)
-    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(message)s")
+def converse(args):
+    """Sends all requests of one client; returns its exit code."""
     host, _, port = args.at.rpartition(":")
     failed = False
     for request in args.send or KINDS:
@@ -133,6 +126,31 @@ def main():
             print(f"error: {args.at}: {error}", file=sys.stderr)
             return 2
     return 1 if failed else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--at", default="127.0.0.1:9500", help="the server's address")
+    parser.add_argument("--send", action="append", metavar="JSON", help="this request instead of one of each kind")
+    parser.add_argument("--bare", action="store_true", help="JSON without a length before it")
+    parser.add_argument("--check", action="store_true", help="compute the answers here too, and compare")
+    parser.add_argument("--clients", type=int, default=1, metavar="N", help="so many at once, each a process")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds")
+    args = parser.parse_args()
+    if hasattr(sys, "set_int_max_str_digits"):
+        sys.set_int_max_str_digits(0)
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(asctime)s %(message)s")
+    if args.clients == 1:
+        return converse(args)
+    children = []
+    for _ in range(args.clients):
+        child = os.fork()
+        if child == 0:
+            os._exit(converse(args))
+        children.append(child)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    logging.info("%d clients, %d of them answered", len(codes), codes.count(0))
+    return max(codes, key=abs)
 
 
 if __name__ == "__main__":
