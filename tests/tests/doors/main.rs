@@ -7,6 +7,8 @@ mod fleet;
 mod fleet_client;
 mod opening;
 mod persistent;
+mod points;
+mod python;
 
 use hubbub_tests::Hub;
 
