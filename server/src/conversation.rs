@@ -16,9 +16,8 @@ use std::time::Instant;
 // Nearly all are native, and those are not to be looked for behind another pointer.
 #[allow(clippy::large_enum_variant)]
 pub enum Conversation {
-    /// Text, JSON lines, or frames of the hub's own commands; and whether that may still be found to be
-    /// wrong, since no first frame has come.
-    Native(Session, bool),
+    /// Text, JSON lines, or frames of the hub's own commands.
+    Native(Session),
     /// Frames of the persistent dialect.
     Persistent(Box<Persistent>),
 }
@@ -28,12 +27,15 @@ use Conversation::{Native, Persistent as Foreign};
 impl Conversation {
     /// A conversation that begins.
     pub fn new(client: Arc<Client>, now: Now) -> Self {
-        Native(Session::new(client, now), true)
+        Native(Session::new(client, now))
     }
 
     /// Looks at the first unit: from then on it is decided.
     fn decide(&mut self, hub: &Hub, batch: &Batch, unread: &[u8]) {
-        let Native(session, undecided @ true) = self else { return };
+        let Native(session) = self else { return };
+        if session.decided {
+            return;
+        }
         let mut decoder = Decoder::default();
         let step = decoder.step(unread, &hub.limits);
         if decoder.encoding() == Some(Encoding::Frame) {
@@ -47,14 +49,14 @@ impl Conversation {
                 }
             }
         }
-        *undecided = decoder.encoding().is_none();
+        session.decided = decoder.encoding().is_some();
     }
 }
 
 impl Talk for Conversation {
     fn client(&self) -> &Arc<Client> {
         match self {
-            Native(session, _) => session.client(),
+            Native(session) => session.client(),
             Foreign(door) => door.client(),
         }
     }
@@ -62,84 +64,84 @@ impl Talk for Conversation {
     fn handle(&mut self, hub: &Hub, batch: &mut Batch, input: Input<'_>) -> usize {
         self.decide(hub, batch, input.unread());
         match self {
-            Native(session, _) => session.handle(hub, batch, input),
+            Native(session) => session.handle(hub, batch, input),
             Foreign(door) => door.handle(hub, batch, input),
         }
     }
 
     fn is_over(&self) -> bool {
         match self {
-            Native(session, _) => session.is_over(),
+            Native(session) => session.is_over(),
             Foreign(door) => door.is_over(),
         }
     }
 
     fn waits(&self) -> bool {
         match self {
-            Native(session, _) => session.waits(),
+            Native(session) => session.waits(),
             Foreign(door) => door.waits(),
         }
     }
 
     fn is_due(&self) -> bool {
         match self {
-            Native(session, _) => session.is_due(),
+            Native(session) => session.is_due(),
             Foreign(door) => door.is_due(),
         }
     }
 
     fn sends_long_units(&self) -> bool {
         match self {
-            Native(session, _) => session.sends_long_units(),
+            Native(session) => session.sends_long_units(),
             Foreign(door) => door.sends_long_units(),
         }
     }
 
     fn hurries(&self) -> bool {
         match self {
-            Native(session, _) => session.hurries(),
+            Native(session) => session.hurries(),
             Foreign(door) => door.hurries(),
         }
     }
 
     fn may_half_close(&self) -> bool {
         match self {
-            Native(session, _) => session.may_half_close(),
+            Native(session) => session.may_half_close(),
             Foreign(door) => door.may_half_close(),
         }
     }
 
     fn show_life(&mut self, hub: &Hub, batch: &mut Batch) {
         match self {
-            Native(session, _) => session.show_life(hub, batch),
+            Native(session) => session.show_life(hub, batch),
             Foreign(door) => door.show_life(hub, batch),
         }
     }
 
     fn deadline(&self, hub: &Hub) -> Option<Instant> {
         match self {
-            Native(session, _) => session.deadline(hub),
+            Native(session) => session.deadline(hub),
             Foreign(door) => door.deadline(hub),
         }
     }
 
     fn on_time(&mut self, hub: &Hub, batch: &mut Batch) {
         match self {
-            Native(session, _) => session.on_time(hub, batch),
+            Native(session) => session.on_time(hub, batch),
             Foreign(door) => door.on_time(hub, batch),
         }
     }
 
     fn cut_off(&mut self, unread: &[u8], hub: &Hub, batch: &mut Batch) {
         match self {
-            Native(session, _) => session.cut_off(unread, hub, batch),
+            Native(session) => session.cut_off(unread, hub, batch),
             Foreign(door) => door.cut_off(unread, hub, batch),
         }
     }
 
     fn left(&mut self, reason: &'static str, hub: &Hub, batch: &mut Batch) {
         match self {
-            Native(session, _) => session.left(reason, hub, batch),
+            Native(session) => session.left(reason, hub, batch),
             Foreign(door) => door.left(reason, hub, batch),
         }
     }

@@ -43,6 +43,8 @@ pub struct Session {
     pub operator: bool,
     /// Whether it has said hello.
     pub said_hello: bool,
+    /// Whether its first unit has come, or cannot be a frame: until then it may be another's to talk to.
+    pub decided: bool,
     /// Wrong tokens shown.
     pub wrong_tokens: u8,
     /// Seconds of silence after which it wants to be asked for a sign of life.
@@ -87,6 +89,7 @@ impl Session {
             quiet: false,
             operator: false,
             said_hello: false,
+            decided: false,
             wrong_tokens: 0,
             heartbeat: None,
             missed: 0,

@@ -1,5 +1,5 @@
 //! The persistent dialect: many small requests over one connection, in frames of the client port. A
-//! connection gets here by its first frame ([`crate::session`] hands it over, with that frame), and stays.
+//! connection gets here by its first frame ([`crate::conversation`] hands it over, with that frame), and stays.
 //! How its messages are written is in `hubbub_shared::persistent`; what they ask is done by the hub's
 //! services.
 //!
