@@ -33,6 +33,10 @@ pub const SPARE_DESCRIPTORS: u64 = 64;
 /// The most clients that are ever expected; stands in where the system has no limit. A guess.
 const MOST_CLIENTS: usize = 1 << 20;
 
+/// The largest bound for indexes of Fibonacci numbers. A guess: its two million digits take a worker
+/// some seconds, and a quarter of a client's queue.
+const MOST_FIBONACCI: u64 = 10_000_000;
+
 const LEVELS: &[(&str, LevelFilter)] = &[
     ("off", LevelFilter::Off),
     ("error", LevelFilter::Error),
@@ -70,6 +74,8 @@ pub struct Config {
     pub cluster: ClusterConfig,
     /// Threads of the executor.
     pub threads: usize,
+    /// Threads for heavy work.
+    pub workers: usize,
     /// The folder for what the server keeps.
     pub data_dir: Choice<PathBuf>,
     /// The pid file, where it is not the one in the data folder.
@@ -105,6 +111,8 @@ pub struct Surroundings {
     pub on_terminal: bool,
     /// How many files may be open; none where there is no limit.
     pub descriptors: Option<u64>,
+    /// How many threads can run at once.
+    pub cores: usize,
 }
 
 /// One option's value in force.
@@ -220,6 +228,9 @@ impl Stage {
         let doors = self.doors(insecure);
         let allow_shutdown = self.take("allow-shutdown", false, values::yes_no, bool::to_string);
         let threads = self.take("threads", 1, count(1..=256), usize::to_string);
+        // One is left to the sockets.
+        let spare_cores = around.cores.saturating_sub(1).clamp(1, 256);
+        let workers = self.take("workers", spare_cores, count(1..=256), usize::to_string);
         let Places { name, data_dir, pid_file } = self.places(around);
         let run_dir = self.run_dir(around);
         let (cluster, peer_listen) = self.cluster(run_dir);
@@ -252,6 +263,7 @@ impl Stage {
             name,
             cluster,
             threads,
+            workers,
             data_dir,
             pid_file,
             ready_file,
@@ -290,6 +302,12 @@ impl Stage {
         let history_bytes = self.take("history-bytes", own.history_bytes, bytes(0..=64 * GIB), show_bytes);
         let history_total_bytes =
             self.take("history-total-bytes", own.history_total_bytes, bytes(0..=1024 * GIB), show_bytes);
+        let max_factor_bits =
+            self.take("max-factor-bits", own.max_factor_bits as usize, count(1..=128), usize::to_string)
+                as u32;
+        let most = MOST_FIBONACCI as usize;
+        let max_fibonacci =
+            self.take("max-fibonacci", own.max_fibonacci as usize, count(0..=most), usize::to_string) as u64;
 
         if max_clients > room {
             self.raw.warnings.push(format!(
@@ -317,6 +335,8 @@ impl Stage {
             history_messages,
             history_bytes,
             history_total_bytes,
+            max_factor_bits,
+            max_fibonacci,
             idle_timeout_s,
             persistent_timeout_s,
         }

@@ -143,5 +143,6 @@ fn surroundings(descriptors: Option<u64>) -> Surroundings {
         user: getuid().as_raw(),
         on_terminal: io::stdout().is_terminal(),
         descriptors,
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
     }
 }

@@ -66,6 +66,8 @@ async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()>
         log::warn!(addr:% = client_addr; "anyone who reaches this address may use the hub: there is no authentication");
     }
     rt::spawn(expire_requests(hub.clone()));
+    hub.services.pool.employ(config.workers);
+    rt::spawn(answer_what_is_worked_out(hub.clone()));
     rt::spawn(expire_questions(hub.clone()));
     rt::spawn(watch_signals(signals, hub.clone(), config.drain_deadline));
     let peer_addr = peer_port.addr;
@@ -188,6 +190,15 @@ async fn watch_signals(mut signals: Signals, hub: Arc<Hub>, within: Duration) {
 async fn expire_requests(hub: Arc<Hub>) {
     let services = &hub.services;
     expire(&hub, &services.alarm, || services.next_deadline(), |batch| services.expire(&hub, batch)).await;
+}
+
+/// Answers requests as the pool has worked them out.
+async fn answer_what_is_worked_out(hub: Arc<Hub>) {
+    while let Some(outcome) = hub.services.pool.outcome().await {
+        let mut batch = Batch::new(Now::read());
+        hub.services.worked(&outcome, &hub, &mut batch);
+        hand_over(&hub, batch).written(&hub).await;
+    }
 }
 
 /// Finishes questions to other servers when their time is over.

@@ -80,6 +80,11 @@ pub struct Limits {
     pub history_bytes: usize,
     /// Bytes remembered of all channels together. Protocol; the oldest go.
     pub history_total_bytes: usize,
+    /// Bits of a number for the service `factor`. What the hub can count with; over it: `too-large`.
+    pub max_factor_bits: u32,
+    /// The largest index for the service `fibonacci`. A guess: its 208,988 digits fit into every frame;
+    /// over it: `too-large`.
+    pub max_fibonacci: u64,
     /// Seconds of silence before the first complete command. Protocol; over it: `timeout`, close.
     pub idle_timeout_s: u64,
     /// Seconds of silence on a connection of the persistent dialect. A guess: three of the pings that
@@ -100,6 +105,8 @@ impl Default for Limits {
             history_messages: 100,
             history_bytes: 256 << 10,
             history_total_bytes: 256 << 20,
+            max_factor_bits: 128,
+            max_fibonacci: 1_000_000,
             idle_timeout_s: 60,
             persistent_timeout_s: 60,
         }

@@ -91,6 +91,9 @@ options! {
         "Serve beyond this machine although nobody has to authenticate: for trusted networks only";
     "threads" "N" ["1"]
         "Threads that serve clients. One is fastest for most loads; more pay off only with cores to spare";
+    "workers" "N" ["the machine's cores less one, at least 1"]
+        "Threads for heavy requests, beside those that serve clients and of the lowest priority. More than \
+         the cores gain nothing; with few, heavy requests wait for each other";
     "data-dir" "PATH" ["$XDG_DATA_HOME/hubbub, or ~/.local/share/hubbub"] (finds)
         "The folder for what this server keeps, such as the operator token; one for each server. The \
          default of a server that was given a name, or is not the first, is NAME in that folder";
@@ -128,6 +131,12 @@ options! {
         "Bytes remembered of each channel; 0 remembers none";
     "history-total-bytes" "BYTES" ["256MiB"]
         "Bytes remembered of all channels together; the oldest go";
+    "max-factor-bits" "N" ["128"]
+        "How many bits a number may have that is to be factored. Up to 64 take about a millisecond; those \
+         of 128 may keep a worker busy for a second. Too few refuse what clients need";
+    "max-fibonacci" "N" ["1000000"]
+        "The largest index of a Fibonacci number. Large ones keep a worker busy (ten million: some \
+         seconds), and their answers are long; too small a bound refuses what clients need";
     "drain-deadline" "DURATION" ["5s"]
         "How long a server that ends waits for what its clients have still to be sent";
 }

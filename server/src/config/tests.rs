@@ -13,6 +13,7 @@ fn around(variables: &[(&str, &str)]) -> Surroundings {
         user: 1000,
         on_terminal: false,
         descriptors: Some(1024),
+        cores: 4,
     }
 }
 

@@ -81,7 +81,7 @@ impl Hub {
         Hub {
             clients: ClientManager::new(limits.max_queue),
             channels: ChannelManager::new(&limits),
-            services: Services::new(limits.max_queue as u64),
+            services: Services::new(&limits),
             servers,
             counters: Counters::default(),
             limits,

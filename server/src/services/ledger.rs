@@ -2,6 +2,7 @@
 
 use crate::cluster::Peer;
 use crate::hub::Client;
+use crate::services::pool::Ticket;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::names::ClientName;
 use std::collections::{BTreeSet, HashMap};
@@ -35,7 +36,7 @@ pub struct Open {
     /// What was asked.
     pub service: Arc<str>,
     /// With what: kept for the next provider, should this one go.
-    pub payload: Box<str>,
+    pub payload: Arc<str>,
     /// Whether the payload is JSON, or a text.
     pub is_json: bool,
     /// What it counts against the caller's bound.
@@ -46,6 +47,8 @@ pub struct Open {
     pub deadline: Instant,
     /// The keys of the providers that had it.
     pub tried: Vec<u64>,
+    /// Its place in the pool, where the hub itself works on it. However the request ends, that ends too.
+    pub ticket: Option<Ticket>,
 }
 
 impl Open {
@@ -74,7 +77,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Enters a request that a provider was given, the last of those that it tried.
-    pub fn add(&mut self, open: Open, provider: u64) -> (u64, &Open) {
+    pub fn add(&mut self, open: Open, provider: u64) -> (u64, &mut Open) {
         self.last_id += 1;
         let id = self.last_id;
         self.by_provider.insert((provider, id));

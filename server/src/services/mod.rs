@@ -1,48 +1,49 @@
-//! The services: those that the hub answers itself (a table, one file each) and those that clients
-//! offer, whose requests are passed on and whose answers are passed back.
+//! The services: those that the hub answers itself ([`own`], at once or by its [`pool`]) and those that
+//! clients offer, whose requests are passed on and whose answers are passed back.
 
 mod echo;
+pub mod factor;
+pub mod fibonacci;
 mod ledger;
+mod normalize;
+mod own;
+pub mod palindrome;
+pub mod points;
+pub mod pool;
 mod remote;
 mod reverse;
+mod service;
 mod uuid;
 
 pub use reverse::reversed;
 
-use crate::cluster::tables::Offer;
-use crate::cluster::Peer;
 use crate::hub::{Batch, Client, Hub};
-use hdrhistogram::Histogram;
 use hubbub_shared::encoding::{Out, Payload};
-use hubbub_shared::limits::{MAX_SERVICES_PER_CLIENT, MAX_SHORT_TEXT};
+use hubbub_shared::limits::{Limits, MAX_SERVICES_PER_CLIENT, MAX_SHORT_TEXT};
 use hubbub_shared::names::{channel_str, is_hubs_own};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::reply::ServiceInfo;
 use ledger::{Caller, Ledger, Open};
+use own::{Bounds, Own, Task, OWN};
 use parking_lot::Mutex;
+use pool::{Cancelled, Outcome, Pool};
+use service::{Provider, Service};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// A service that the hub answers itself, at once.
-struct OwnService {
-    name: &'static str,
-    about: &'static str,
-    answer: fn(Payload<'_>) -> Result<String, Refusal>,
-}
-
-const OWN: &[OwnService] = &[
-    OwnService { name: "echo", about: "answers with what it was asked", answer: echo::answer },
-    OwnService { name: "reverse", about: "reverses a text by grapheme cluster", answer: reverse::answer },
-    OwnService { name: "uuid", about: "answers a title with a fresh uuid", answer: uuid::answer },
-];
 
 /// Bytes that a waiting request weighs beside its payload. A guess at what the tables hold for it.
 const REQUEST_WEIGHT: u64 = 256;
 
 /// Names of services remembered after the last provider has gone. A guess, for a clear refusal.
 const MAX_DEPARTED: usize = 1_000;
+
+/// Stands for the hub itself among the keys of those that have a request.
+const HUB: u64 = u64::MAX;
+
+/// How long a unit of a batch's work takes, about: a byte of a reply.
+const NANOSECONDS_A_STEP: usize = 4;
 
 /// How to answer a request.
 pub enum Answer<'a> {
@@ -69,6 +70,9 @@ pub struct Services {
     inner: Mutex<Inner>,
     /// Told when a request waits that times out before all others.
     pub alarm: event_listener::Event,
+    /// Where what the hub answers itself is worked out, when that takes its time.
+    pub pool: Arc<Pool>,
+    bounds: Bounds,
     max_waiting: u64,
 }
 
@@ -77,90 +81,40 @@ struct Inner {
     /// Services whose providers here changed since other servers were told, once they want to know.
     changed: Option<BTreeSet<Arc<str>>>,
     ledger: Ledger,
+    pool: Arc<Pool>,
+    bounds: Bounds,
     requests: u64,
     /// Services that were offered and are not any more, the latest last.
     departed: VecDeque<Arc<str>>,
 }
 
-struct Service {
-    about: String,
-    providers: Vec<Arc<Client>>,
-    /// Servers that have providers, with how many.
-    peers: Vec<(Arc<Peer>, Offer)>,
-    turn: usize,
-    requests: u64,
-    errors: u64,
-    /// Times to the answer, in microseconds; one significant digit is what a table shows.
-    times: Histogram<u32>,
-}
-
-/// Whom to ask.
-enum Provider {
-    Client(Arc<Client>),
-    Peer(Arc<Peer>),
-}
-
-impl Service {
-    fn new(about: &str) -> Self {
-        let longest = hubbub_shared::limits::MAX_REQUEST_TIMEOUT.as_micros() as u64;
-        let times = Histogram::new_with_bounds(1, longest, 1).expect("the bounds are constants");
-        Service {
-            about: about.to_owned(),
-            providers: Vec::new(),
-            peers: Vec::new(),
-            turn: 0,
-            requests: 0,
-            errors: 0,
-            times,
-        }
-    }
-
-    fn finished(&mut self, took: Duration, ok: bool) {
-        self.errors += u64::from(!ok);
-        self.times.saturating_record((took.as_micros() as u64).max(1));
-    }
-
-    /// The provider whose turn it is, of those not asked before: here, else on the nearest server
-    /// where `may_leave`. What another server asks stays here, so that nothing goes round in circles.
-    fn next(&mut self, tried: &[u64], may_leave: bool) -> Option<Provider> {
-        self.turn = self.turn.wrapping_add(1);
-        let count = self.providers.len();
-        let here = (0..count)
-            .map(|n| &self.providers[self.turn.wrapping_add(n) % count])
-            .find(|p| !tried.contains(&p.key) && p.outbox.is_open());
-        let there = || {
-            let open = self.peers.iter().map(|(peer, _)| peer).filter(|p| may_leave && p.outbox.is_open());
-            open.filter(|p| !tried.contains(&p.key)).min_by_key(|p| p.distance()).cloned()
-        };
-        here.cloned().map(Provider::Client).or_else(|| there().map(Provider::Peer))
-    }
-
-    fn is_offered(&self) -> bool {
-        !self.providers.is_empty() || !self.peers.is_empty()
-    }
-}
-
 impl Services {
-    /// The hub's own services alone. One caller's waiting requests weigh `max_waiting` at the most.
-    pub fn new(max_waiting: u64) -> Self {
+    /// The hub's own services alone. One caller's waiting requests weigh as much as may be queued to it,
+    /// at the most.
+    pub fn new(limits: &Limits) -> Self {
+        let (pool, bounds) = (Arc::<Pool>::default(), Bounds::from(limits));
         let services = OWN.iter().map(|own| (own.name.into(), Service::new(own.about))).collect();
         Services {
             inner: Mutex::new(Inner {
                 services,
                 changed: None,
                 ledger: Ledger::default(),
+                pool: pool.clone(),
+                bounds,
                 requests: 0,
                 departed: VecDeque::new(),
             }),
             alarm: event_listener::Event::new(),
-            max_waiting,
+            pool,
+            bounds,
+            max_waiting: limits.max_queue as u64,
         }
     }
 
     /// A client offers a service.
     pub fn offer(&self, client: &Arc<Client>, name: &str, about: &str) -> Result<(), Refusal> {
         let name = check_name(name)?;
-        if is_own(name) {
+        if own::find(name).is_some_and(|own| !own.replaceable) {
             let message = format!("{name} is answered by the hub itself; choose another name");
             return Err(Refusal::new(Code::NotAllowed, message));
         }
@@ -219,18 +173,14 @@ impl Services {
     ) -> Result<(), Refusal> {
         let Request { payload, within, re, .. } = *request;
         let name = check_name(request.service)?;
-        if let Some(own) = OWN.iter().find(|own| own.name == name) {
-            let started = Instant::now();
-            let answer = (own.answer)(payload);
-            let mut inner = self.inner.lock();
-            inner.requests += 1;
-            if let Some(service) = inner.services.get_mut(name) {
-                service.requests += 1;
-                service.finished(started.elapsed(), answer.is_ok());
+        let own = own::find(name);
+        if let Some(own) = own.filter(|own| !own.replaceable || !self.is_offered(own.name)) {
+            let task = Task::new(payload, &self.bounds);
+            if (own.is_light)(&task) {
+                let answer = self.answer_at_once(own, &task, batch)?;
+                hub.tell(caller, &Out::Answered(re, name, Payload::Json(&answer)), 0, batch);
+                return Ok(());
             }
-            drop(inner);
-            hub.tell(caller, &Out::Answered(re, name, Payload::Json(&answer?)), 0, batch);
-            return Ok(());
         }
         let weight = REQUEST_WEIGHT + payload.raw().len() as u64;
         if caller.open_requests.load(Ordering::Relaxed) + weight > self.max_waiting {
@@ -261,10 +211,39 @@ impl Services {
             started: batch.now.instant,
             deadline: batch.now.instant + within,
             tried: Vec::new(),
+            ticket: None,
         };
         caller.open_requests.fetch_add(weight, Ordering::Relaxed);
         self.enter(&mut inner, open, hub, batch);
         Ok(())
+    }
+
+    /// Answers for the hub itself, and counts that.
+    fn answer_at_once(&self, own: &Own, task: &Task<'_>, batch: &mut Batch) -> Result<String, Refusal> {
+        let started = Instant::now();
+        let answer = (own.answer)(task);
+        let took = started.elapsed();
+        batch.worked(took.as_nanos() as usize / NANOSECONDS_A_STEP);
+        let mut inner = self.inner.lock();
+        inner.requests += 1;
+        if let Some(service) = inner.services.get_mut(own.name) {
+            service.requests += 1;
+            service.finished(took, answer.is_ok());
+        }
+        answer
+    }
+
+    /// Whether clients offer a service, here or elsewhere.
+    fn is_offered(&self, name: &str) -> bool {
+        self.inner.lock().services.get(name).is_some_and(Service::is_offered)
+    }
+
+    /// The pool has done the work for a request. Nobody may wait for it any more.
+    pub fn worked(&self, outcome: &Outcome, hub: &Hub, batch: &mut Batch) {
+        let mut inner = self.inner.lock();
+        let Some(open) = inner.ledger.take(outcome.request, HUB) else { return };
+        let result = outcome.answer.as_ref().map(|answer| Payload::Json(answer));
+        inner.finish(open, result, hub, batch);
     }
 
     fn enter(&self, inner: &mut Inner, open: Open, hub: &Hub, batch: &mut Batch) {
@@ -327,13 +306,15 @@ impl Services {
         let row = |(name, service): (&Arc<str>, &Service)| ServiceInfo {
             name: name.to_string(),
             about: service.about.clone(),
-            providers: service.providers.len() as u64 + u64::from(is_own(name)),
+            providers: service.providers.len() as u64 + u64::from(is_hubs_to_answer(name, service)),
             requests: service.requests,
             errors: service.errors,
             p50_us: service.times.value_at_quantile(0.5),
             p99_us: service.times.value_at_quantile(0.99),
         };
-        let here = |(name, service): &(&Arc<str>, &Service)| !service.providers.is_empty() || is_own(name);
+        let here = |(name, service): &(&Arc<str>, &Service)| {
+            !service.providers.is_empty() || own::find(name).is_some()
+        };
         inner.services.iter().filter(here).map(row).collect()
     }
 
@@ -354,12 +335,15 @@ impl Inner {
     fn remove_provider(&mut self, name: &str, key: u64) {
         let Some(service) = self.services.get_mut(name) else { return };
         service.providers.retain(|p| p.key != key);
+        if let Some(own) = own::find(name).filter(|_| service.providers.is_empty()) {
+            service.about = own.about.to_owned();
+        }
         self.note(&name.into());
         self.remove_if_unused(name);
     }
 
     fn remove_if_unused(&mut self, name: &str) {
-        if self.services.get(name).is_some_and(|service| !service.is_offered()) && !is_own(name) {
+        if self.services.get(name).is_some_and(|service| !service.is_offered()) && own::find(name).is_none() {
             self.services.remove(name);
             self.departed.retain(|gone| **gone != *name);
             self.departed.push_back(name.into());
@@ -369,20 +353,25 @@ impl Inner {
         }
     }
 
-    /// Gives a request to a provider that did not have it yet, or fails it when there is none.
+    /// Gives a request to a provider that did not have it yet, else to the hub itself where it knows the
+    /// service, or fails it.
     fn pass_on(&mut self, mut open: Open, hub: &Hub, batch: &mut Batch) {
+        let own = own::find(&open.service);
         let may_leave = matches!(open.caller, Caller::Client(..));
-        let next = self.services.get_mut(&open.service).and_then(|s| s.next(&open.tried, may_leave));
-        let Some(provider) = next else {
-            let message = format!("all who offered {} are gone; nobody answered", open.service);
-            return self.finish(open, Err(&Refusal::new(Code::NoResponders, message)), hub, batch);
+        let is_offered = own.is_none_or(|own| own.replaceable);
+        let next = self.services.get_mut(&open.service).filter(|_| is_offered);
+        let Some(provider) = next.and_then(|s| s.next(&open.tried, may_leave)) else {
+            return match own {
+                // What another server asks it can answer itself, if nobody does.
+                Some(own) if may_leave => self.work_on(own, open, hub, batch),
+                _ => {
+                    let message = format!("all who offered {} are gone; nobody answered", open.service);
+                    self.finish(open, Err(&Refusal::new(Code::NoResponders, message)), hub, batch)
+                }
+            };
         };
-        let key = match &provider {
-            Provider::Client(client) => client.key,
-            Provider::Peer(peer) => peer.key,
-        };
-        open.tried.push(key);
-        let (id, open) = self.ledger.add(open, key);
+        open.tried.push(provider.key());
+        let (id, open) = self.ledger.add(open, provider.key());
         match provider {
             Provider::Client(client) => {
                 let id = format!("{id:x}");
@@ -390,6 +379,25 @@ impl Inner {
                 hub.tell(&client, &request, 1, batch);
             }
             Provider::Peer(peer) => remote::pass_on(&peer, id, open, batch),
+        }
+    }
+
+    /// Has a request worked on by the pool.
+    fn work_on(&mut self, own: &'static Own, mut open: Open, hub: &Hub, batch: &mut Batch) {
+        open.tried.push(HUB);
+        let (id, open) = self.ledger.add(open, HUB);
+        let (payload, is_json, bounds) = (open.payload.clone(), open.is_json, self.bounds);
+        let work = move |cancelled: &Cancelled| {
+            let payload = if is_json { Payload::Json(&payload) } else { Payload::Text(&payload) };
+            (own.answer)(&Task { payload, bounds: &bounds, cancelled })
+        };
+        match self.pool.submit(open.caller.key(), id, work) {
+            Ok(ticket) => open.ticket = Some(ticket),
+            Err(refusal) => {
+                if let Some(open) = self.ledger.take(id, HUB) {
+                    self.finish(open, Err(&refusal), hub, batch);
+                }
+            }
         }
     }
 
@@ -412,9 +420,9 @@ impl Inner {
     }
 }
 
-/// Whether the hub itself answers a service.
-fn is_own(name: &str) -> bool {
-    OWN.iter().any(|own| own.name == name)
+/// Whether the hub itself answers a service as things are.
+fn is_hubs_to_answer(name: &str, service: &Service) -> bool {
+    own::find(name).is_some_and(|own| !own.replaceable || !service.is_offered())
 }
 
 fn check_name(name: &str) -> Result<&str, Refusal> {
@@ -426,3 +434,6 @@ fn check_name(name: &str) -> Result<&str, Refusal> {
     }
     Ok(name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,7 @@ impl Services {
             started: batch.now.instant,
             deadline: batch.now.instant + within.min(hubbub_shared::limits::MAX_REQUEST_TIMEOUT),
             tried: Vec::new(),
+            ticket: None,
         };
         let mut inner = self.inner.lock();
         self.enter(&mut inner, open, hub, batch);

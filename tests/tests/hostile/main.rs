@@ -6,6 +6,7 @@
 
 mod bytes;
 mod churn;
+mod computing;
 mod connections;
 mod descriptors;
 mod explosions;

@@ -5,6 +5,7 @@
 mod channels;
 mod clients;
 mod commands;
+mod computing;
 mod encodings;
 mod events;
 mod groups;

@@ -1,0 +1,139 @@
+//! The services that the hub answers itself: the table of them, and what they have in common. A new one
+//! is a row here and a file of its own.
+
+use super::pool::Cancelled;
+use super::{echo, factor, fibonacci, normalize, palindrome, points, reverse, uuid};
+use hubbub_shared::encoding::Payload;
+use hubbub_shared::limits::Limits;
+use hubbub_shared::refusal::Refusal;
+
+/// One service that the hub answers itself.
+pub(super) struct Own {
+    /// Under which name.
+    pub name: &'static str,
+    /// What `services` tells of it.
+    pub about: &'static str,
+    /// Whether a request is answered where it is read: what surely takes less than some 20 µs. All else
+    /// is for the pool.
+    pub is_light: fn(&Task<'_>) -> bool,
+    /// The answer, as JSON.
+    pub answer: fn(&Task<'_>) -> Result<String, Refusal>,
+    /// Whether clients may offer the service too. As long as one does, the hub leaves it to them.
+    pub replaceable: bool,
+}
+
+pub(super) const OWN: &[Own] = &[
+    Own {
+        name: "echo",
+        about: "answers with what it was asked",
+        is_light: |_| true,
+        answer: |task| echo::answer(task.payload),
+        replaceable: false,
+    },
+    Own {
+        name: "factor",
+        about: "the prime factors of a whole number",
+        is_light: factor::is_light,
+        answer: factor::answer,
+        replaceable: false,
+    },
+    Own {
+        name: "fibonacci",
+        about: "the Fibonacci number of an index, exact",
+        is_light: fibonacci::is_light,
+        answer: fibonacci::answer,
+        replaceable: false,
+    },
+    Own {
+        name: "normalize",
+        about: "brings the name of a person or an organisation to its canonical form",
+        is_light: |task| task.is_short(256),
+        answer: |task| normalize::answer(task.payload),
+        replaceable: true,
+    },
+    Own {
+        name: "palindrome",
+        about: "whether a text reads the same backwards, white space aside",
+        is_light: |task| task.is_short(4 << 10),
+        answer: |task| palindrome::answer(task.payload),
+        replaceable: false,
+    },
+    Own {
+        name: "points",
+        about: "16 random bytes, and the two points that they stand for",
+        is_light: |_| true,
+        answer: |task| points::answer(task.payload),
+        replaceable: false,
+    },
+    Own {
+        name: "reverse",
+        about: "reverses a text by grapheme cluster",
+        is_light: |task| task.is_short(512),
+        answer: |task| reverse::answer(task.payload),
+        replaceable: false,
+    },
+    Own {
+        name: "uuid",
+        about: "answers a title with a fresh uuid",
+        is_light: |task| task.is_short(4 << 10),
+        answer: |task| uuid::answer(task.payload),
+        replaceable: false,
+    },
+    #[cfg(test)]
+    super::tests::BROKEN,
+    #[cfg(test)]
+    super::tests::ENDLESS,
+    #[cfg(test)]
+    super::tests::STAND_IN,
+];
+
+/// The service of a name, if the hub has it.
+pub(super) fn find(name: &str) -> Option<&'static Own> {
+    OWN.iter().find(|own| own.name == name)
+}
+
+/// How far the services go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub max_factor_bits: u32,
+    pub max_fibonacci: u64,
+}
+
+impl From<&Limits> for Bounds {
+    fn from(limits: &Limits) -> Self {
+        Bounds { max_factor_bits: limits.max_factor_bits, max_fibonacci: limits.max_fibonacci }
+    }
+}
+
+/// What a service is asked.
+pub(super) struct Task<'a> {
+    pub payload: Payload<'a>,
+    pub bounds: &'a Bounds,
+    pub cancelled: &'a Cancelled,
+}
+
+impl<'a> Task<'a> {
+    /// One that is answered at once.
+    pub fn new(payload: Payload<'a>, bounds: &'a Bounds) -> Self {
+        static NEVER: Cancelled = Cancelled::new();
+        Task { payload, bounds, cancelled: &NEVER }
+    }
+
+    fn is_short(&self, bytes: usize) -> bool {
+        self.payload.raw().len() <= bytes
+    }
+}
+
+/// The digits of a whole number, given as JSON or as a text, without leading zeros. `wanted` says what
+/// would have been right.
+pub(super) fn digits<'a>(payload: Payload<'a>, wanted: &'static str) -> Result<&'a str, Refusal> {
+    let digits = match payload {
+        Payload::Text(text) => text.trim(),
+        Payload::Json(raw) => raw,
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Refusal::bad_argument(wanted));
+    }
+    let significant = digits.trim_start_matches('0');
+    Ok(if significant.is_empty() { "0" } else { significant })
+}

@@ -1,0 +1,106 @@
+//! Heavy requests: whoever has the hub compute as much as it lets does not get in the way of others.
+
+use crate::{endure, SLACK};
+use hubbub_tests::{hub, wait, Encoding, Hub, Socket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The largest primes of 64 bits: their products are the hardest that may be asked.
+const PRIMES: [u128; 6] = [59, 83, 95, 179, 189, 257].map(|below| (1 << 64) - below);
+/// Clients that attack.
+const ATTACKERS: usize = 4;
+/// How long the canary is listened to, without and with the attack.
+const LISTENING: Duration = Duration::from_secs(3);
+/// What a round trip may take however short the baseline is: the tests share their cores with whatever
+/// else the machine does, and the scheduler's slices are some milliseconds long.
+const FLOOR: Duration = Duration::from_millis(50);
+
+/// The 99th percentile of round trips through the hub, of a message and of a light request in turn.
+fn p99(hub: &Hub) -> Duration {
+    let mut canary = hub.client(Encoding::Json);
+    canary.ask("subscribe canary.p99").ok();
+    let mut took = Vec::new();
+    let started = Instant::now();
+    while started.elapsed() < LISTENING {
+        let asked = Instant::now();
+        canary.ask("publish canary.p99 tweet").ok();
+        canary.event();
+        assert_eq!(canary.ask("request palindrome abba").ok(), "palindrome: true");
+        took.push(asked.elapsed());
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    took.sort_unstable();
+    took[took.len() * 99 / 100]
+}
+
+fn product(n: usize) -> u128 {
+    PRIMES[n % 6] * PRIMES[(n + 1 + n / 6 % 5) % 6]
+}
+
+fn ask(socket: &mut Socket, n: usize) {
+    socket.send(format!(
+        "{{\"op\":\"request\",\"service\":\"factor\",\"data\":{},\"timeout_ms\":3600000}}\n",
+        product(n)
+    ));
+}
+
+#[test]
+fn the_hardest_numbers_delay_nobody() {
+    let hub = hub::builder().args(["--workers", "2"]).start();
+    let baseline = p99(&hub);
+    // What waits are some hundred requests with their tables.
+    let attacked = endure(&hub, SLACK, |hub| {
+        let mut attackers: Vec<Socket> = (0..ATTACKERS).map(|_| hub.socket()).collect();
+        for attacker in &mut attackers {
+            (0..100).for_each(|n| ask(attacker, n));
+        }
+        wait::until("the pool to be busy", || (hub.stat("requests_open") > 200).then_some(()));
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for attacker in &mut attackers {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        match attacker.line_within(Duration::from_millis(20)) {
+                            Some(line) => {
+                                let line = line.unwrap();
+                                assert!(line.starts_with(r#"{"ok":{"data":[1844674407370955"#), "{line}");
+                                ask(attacker, line.len());
+                            }
+                            None => continue,
+                        }
+                    }
+                });
+            }
+            let attacked = p99(hub);
+            assert!(hub.stat("requests_open") > 200, "the pool is busy to the end");
+            over.store(true, Ordering::Relaxed);
+            attacked
+        })
+    });
+    println!("p99 {baseline:?} without heavy work, {attacked:?} with it");
+    let most = FLOOR.max(2 * baseline);
+    assert!(attacked <= most, "p99 was {baseline:?}, and {attacked:?} with the pool busy");
+    wait::until("the work to be forgotten", || (hub.stat("requests_open") == 0).then_some(()));
+}
+
+#[test]
+fn a_flood_of_heavy_requests_is_refused_and_leaves_room_for_others() {
+    let hub = hub::builder().args(["--workers", "1"]).start();
+    endure(&hub, SLACK, |hub| {
+        let mut flood = hub.socket();
+        let started = Instant::now();
+        let units: String = (0..6_000)
+            .map(|n| format!("{{\"op\":\"request\",\"id\":\"{n}\",\"service\":\"factor\",\"data\":{},\"timeout_ms\":3600000}}\n", product(n)))
+            .collect();
+        flood.send(units);
+        // Half of the places, and no more; what is done meanwhile makes room for few.
+        let refused =
+            (0..6_000 - 2_200).filter(|_| flood.must_line().contains(r#""code":"too-many""#)).count();
+        assert!(refused > 3_500, "{refused} were refused");
+        println!("6,000 heavy requests were taken or refused in {:?}", started.elapsed());
+        let mut other = hub.socket();
+        other.send("request fibonacci 5000\n");
+        assert!(other.must_line().starts_with("ok fibonacci: "), "the next turn is another client's");
+    });
+    wait::until("the work to be forgotten", || (hub.stat("requests_open") == 0).then_some(()));
+}
