@@ -3,22 +3,20 @@
 
 use super::board::{bar, part, Board, REFRESH};
 use super::folder::{self, Folder};
-use super::lines::Lines;
 use super::measure::{Measured, Sample};
 use super::plan::{Plan, MB};
+use super::process::{Progress, Writer};
+use super::wire::{unless_stopped, Coordinator};
 use super::{door, local, signals, Early};
 use crate::cli::{some_time, Globals};
-use crate::exit::{Exit, Failure};
-use crate::output::{aside, complain, Output};
+use crate::exit::Failure;
+use crate::output::{aside, Output};
 use async_io::Timer;
-use async_process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use async_signal::Signals;
-use async_std::net::TcpStream;
 use clap::Args;
 use futures::future::{select, Either};
-use futures::{select_biased, AsyncWriteExt, FutureExt, StreamExt};
+use futures::{select_biased, FutureExt};
 use hubbub_shared::encoding::escape::shown;
-use std::future::Future;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -31,8 +29,6 @@ const STATS: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// After this time without an id the client says that it waits. A guess: beyond any network.
 const SAYS_IT_WAITS: Duration = Duration::from_millis(700);
-/// How long a writer may take to end by itself. A guess: a disk's slow moment.
-const LAST_WRITE: Duration = Duration::from_secs(10);
 
 /// Run one test client
 #[derive(Debug, Args)]
@@ -176,16 +172,6 @@ async fn work(
     let ended = run.whole(writer, signals, patience, globals.timeout).await;
     run.board.clear();
     ended
-}
-
-/// Awaits something, unless a signal comes first.
-async fn unless_stopped<T>(signals: &mut Signals, work: impl Future<Output = T>) -> Result<T, Early> {
-    futures::pin_mut!(work);
-    match select(signals.next(), work).await {
-        Either::Left((Some(Ok(signal)), _)) => Err(Early::Signal(signal)),
-        Either::Left((_, work)) => Ok(work.await),
-        Either::Right((done, _)) => Ok(done),
-    }
 }
 
 struct Run<'a> {
@@ -403,156 +389,4 @@ enum Told {
 
 fn unknown(line: &str) -> String {
     format!("the coordinator said what makes no sense here: {line}")
-}
-
-/// The connection to the door.
-struct Coordinator {
-    at: String,
-    to: TcpStream,
-    lines: Lines<TcpStream>,
-}
-
-impl Coordinator {
-    async fn connect(at: &str, patience: Duration) -> Result<Coordinator, Failure> {
-        let cannot = |why: String| {
-            let hint = "start one with: hubbubd --door fleet";
-            Failure::new(Exit::NoConnection, format!("no coordinator at {at}: {why}; {hint}"))
-        };
-        let connecting = TcpStream::connect(at);
-        futures::pin_mut!(connecting);
-        let to = match select(connecting, Timer::after(patience)).await {
-            Either::Left((stream, _)) => stream.map_err(|error| cannot(error.to_string()))?,
-            Either::Right(_) => return Err(cannot("it does not answer".to_owned())),
-        };
-        // Heartbeats are to be sent when they are due.
-        let _ = to.set_nodelay(true);
-        Ok(Coordinator { at: at.to_owned(), lines: Lines::new(to.clone()), to })
-    }
-
-    async fn say(&mut self, line: &str) -> Result<(), Early> {
-        let sent = self.to.write_all(format!("{line}\n").as_bytes()).await;
-        sent.map_err(|error| gone(&error.to_string()))
-    }
-
-    /// The next line that it says.
-    async fn answer(&mut self, signals: &mut Signals) -> Result<String, Early> {
-        match unless_stopped(signals, self.lines.next()).await? {
-            Ok(Some(line)) => Ok(line),
-            Ok(None) => Err(gone("it closed the connection")),
-            Err(error) => Err(gone(&error.to_string())),
-        }
-    }
-}
-
-fn gone(why: &str) -> Early {
-    let message = format!("the coordinator went away ({why}); the writing was stopped and its files removed");
-    Failure::new(Exit::NoConnection, message).into()
-}
-
-/// What the writer tells.
-enum Progress {
-    Trial(Duration),
-    Wrote(u64),
-    Rolled(u64),
-}
-
-/// The process that writes.
-struct Writer {
-    child: Child,
-    folder: PathBuf,
-    lines: Lines<ChildStdout>,
-    /// Its input; its end is the writer's.
-    input: Option<ChildStdin>,
-}
-
-impl Writer {
-    fn start(folder: &Folder, plan: &Plan) -> Result<Writer, Early> {
-        let cannot = |error: std::io::Error| local(format!("cannot start the writer: {error}"));
-        let mut command = std::process::Command::new(std::env::current_exe().map_err(cannot)?);
-        // In a group of its own: a Ctrl-C is this process's to deal with.
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut command = Command::from(command);
-        command.args(["fleet", "writer"]).arg(folder.path());
-        command.args([plan.chunk().to_string(), plan.file().to_string()]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-        let mut child = command.spawn().map_err(cannot)?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(local("cannot start the writer: it has no pipes"));
-        };
-        let folder = folder.path().to_owned();
-        Ok(Writer { child, folder, lines: Lines::new(output), input: Some(input) })
-    }
-
-    /// How long a chunk takes.
-    async fn trial(&mut self) -> Result<Duration, Early> {
-        loop {
-            if let Progress::Trial(took) = self.told().await? {
-                return Ok(took);
-            }
-        }
-    }
-
-    /// Lets it write, and begins to measure it.
-    async fn go(&mut self) -> Result<Measured, Early> {
-        let measured = Measured::begin(self.child.id())
-            .map_err(|error| local(format!("cannot measure the writer: {error}")))?;
-        if let Some(input) = &mut self.input {
-            let sent = async {
-                input.write_all(b"go\n").await?;
-                input.flush().await
-            };
-            sent.await.map_err(|error| local(format!("the writer has ended: {error}")))?;
-        }
-        Ok(measured)
-    }
-
-    /// What it tells next. Its end is a failure: it writes until it is stopped.
-    async fn told(&mut self) -> Result<Progress, Early> {
-        loop {
-            let line = self.lines.next().await.map_err(|error| local(format!("the writer: {error}")))?;
-            let Some(line) = line else {
-                let status = self.child.status().await;
-                let how = status.map_or_else(|e| e.to_string(), crate::exec::status_in_words);
-                return Err(local(format!("the writer was ended from outside, with {how}")));
-            };
-            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
-            let number = rest.parse().unwrap_or(0);
-            match word {
-                "trial" => return Ok(Progress::Trial(Duration::from_micros(number))),
-                "wrote" => return Ok(Progress::Wrote(number)),
-                "roll" => return Ok(Progress::Rolled(number)),
-                "failed" => return Err(local(rest)),
-                other => complain(&format!("the writer said {other}")),
-            }
-        }
-    }
-
-    /// Tells it to end.
-    fn stop(&mut self) {
-        self.input = None;
-    }
-
-    /// Waits until it has ended; it was told to.
-    async fn finish(&mut self) -> Result<(), Early> {
-        self.stop();
-        let ended = {
-            let status = self.child.status();
-            futures::pin_mut!(status);
-            matches!(select(status, Timer::after(LAST_WRITE)).await, Either::Left(_))
-        };
-        if ended {
-            Ok(())
-        } else {
-            self.kill().await
-        }
-    }
-
-    /// Ends it at once.
-    async fn kill(&mut self) -> Result<(), Early> {
-        let _ = self.child.kill();
-        match self.child.status().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(local(format!("cannot wait for the writer: {error}"))),
-        }
-    }
 }

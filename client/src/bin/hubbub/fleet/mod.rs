@@ -8,7 +8,9 @@ mod folder;
 mod lines;
 mod measure;
 mod plan;
+mod process;
 mod reports;
+mod wire;
 mod writer;
 
 use crate::cli::Globals;

@@ -1,0 +1,131 @@
+//! The process that writes for a test client, as the client sees it: started, listened to, measured,
+//! and ended, whatever happens.
+
+use super::folder::Folder;
+use super::lines::Lines;
+use super::measure::Measured;
+use super::plan::Plan;
+use super::{local, Early};
+use crate::output::complain;
+use async_io::Timer;
+use async_process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use futures::future::{select, Either};
+use futures::AsyncWriteExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a writer may take to end by itself. A guess: a disk's slow moment.
+const LAST_WRITE: Duration = Duration::from_secs(10);
+
+/// What the writer tells.
+pub enum Progress {
+    /// A chunk was written in this time.
+    Trial(Duration),
+    /// So many bytes are written.
+    Wrote(u64),
+    /// So many files are full.
+    Rolled(u64),
+}
+
+/// The process that writes.
+pub struct Writer {
+    child: Child,
+    /// Where it writes.
+    pub folder: PathBuf,
+    lines: Lines<ChildStdout>,
+    /// Its input; its end is the writer's.
+    input: Option<ChildStdin>,
+}
+
+impl Writer {
+    /// Starts it; it makes its trial at once.
+    pub fn start(folder: &Folder, plan: &Plan) -> Result<Writer, Early> {
+        let cannot = |error: std::io::Error| local(format!("cannot start the writer: {error}"));
+        let mut command = std::process::Command::new(std::env::current_exe().map_err(cannot)?);
+        // In a group of its own: a Ctrl-C is this process's to deal with.
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut command = Command::from(command);
+        command.args(["fleet", "writer"]).arg(folder.path());
+        command.args([plan.chunk().to_string(), plan.file().to_string()]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        let mut child = command.spawn().map_err(cannot)?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(local("cannot start the writer: it has no pipes"));
+        };
+        let folder = folder.path().to_owned();
+        Ok(Writer { child, folder, lines: Lines::new(output), input: Some(input) })
+    }
+
+    /// How long a chunk takes.
+    pub async fn trial(&mut self) -> Result<Duration, Early> {
+        loop {
+            if let Progress::Trial(took) = self.told().await? {
+                return Ok(took);
+            }
+        }
+    }
+
+    /// Lets it write, and begins to measure it.
+    pub async fn go(&mut self) -> Result<Measured, Early> {
+        let measured = Measured::begin(self.child.id())
+            .map_err(|error| local(format!("cannot measure the writer: {error}")))?;
+        if let Some(input) = &mut self.input {
+            let sent = async {
+                input.write_all(b"go\n").await?;
+                input.flush().await
+            };
+            sent.await.map_err(|error| local(format!("the writer has ended: {error}")))?;
+        }
+        Ok(measured)
+    }
+
+    /// What it tells next. Its end is a failure: it writes until it is stopped.
+    pub async fn told(&mut self) -> Result<Progress, Early> {
+        loop {
+            let line = self.lines.next().await.map_err(|error| local(format!("the writer: {error}")))?;
+            let Some(line) = line else {
+                let status = self.child.status().await;
+                let how = status.map_or_else(|e| e.to_string(), crate::exec::status_in_words);
+                return Err(local(format!("the writer was ended from outside, with {how}")));
+            };
+            let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
+            let number = rest.parse().unwrap_or(0);
+            match word {
+                "trial" => return Ok(Progress::Trial(Duration::from_micros(number))),
+                "wrote" => return Ok(Progress::Wrote(number)),
+                "roll" => return Ok(Progress::Rolled(number)),
+                "failed" => return Err(local(rest)),
+                other => complain(&format!("the writer said {other}")),
+            }
+        }
+    }
+
+    /// Tells it to end.
+    pub fn stop(&mut self) {
+        self.input = None;
+    }
+
+    /// Waits until it has ended; it was told to.
+    pub async fn finish(&mut self) -> Result<(), Early> {
+        self.stop();
+        let ended = {
+            let status = self.child.status();
+            futures::pin_mut!(status);
+            matches!(select(status, Timer::after(LAST_WRITE)).await, Either::Left(_))
+        };
+        if ended {
+            Ok(())
+        } else {
+            self.kill().await
+        }
+    }
+
+    /// Ends it at once.
+    pub async fn kill(&mut self) -> Result<(), Early> {
+        let _ = self.child.kill();
+        match self.child.status().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(local(format!("cannot wait for the writer: {error}"))),
+        }
+    }
+}
