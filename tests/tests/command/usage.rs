@@ -33,6 +33,7 @@ const SUBCOMMANDS: &[&str] = &[
     "bench",
     "blob",
     "points",
+    "fleet",
     "drain",
     "persistent",
     "completions",
