@@ -96,15 +96,17 @@ fn the_requests_of_the_door_are_those_of_the_hubs_services() {
 
 #[test]
 fn one_that_closes_before_its_answer_ends_the_work_on_it() {
-    // One worker, and a request that would keep it for long: a product of two large primes.
+    // One worker, and requests that keep it for long: products of two large primes.
     let hub = super::with("blob", &["--workers", "1"]);
     let heavy = framed(r#"{"factor": 340282366920938460843936948965011886881}"#);
-    let mut gone: Vec<Socket> = (0..4).map(|_| hub.door("blob")).collect();
+    let mut gone: Vec<Socket> = (0..100).map(|_| hub.door("blob")).collect();
     gone.iter_mut().for_each(|socket| socket.send(&heavy));
-    wait::until("the requests to wait", || (hub.stat("requests_open") == 4).then_some(()));
+    wait::until("the requests to wait", || (hub.stat("requests_open") > 1).then_some(()));
     drop(gone);
     wait::until("nothing to wait", || (hub.stat("requests_open") == 0).then_some(()));
-    assert_eq!(told(&hub, r#"{"fibonacci": 121212}"#).len(), 25_332);
+    let rows = hub.client(Encoding::Text).ask("services").rows().join("\n");
+    let row = rows.lines().find(|row| row.contains("factor ")).unwrap();
+    assert!(row.contains("errors=0"), "they were given up, and did not run out of time: {row}");
 }
 
 #[test]
