@@ -59,6 +59,12 @@ pub trait Talk: Send + Sync + 'static {
         false
     }
 
+    /// Whether the client may hold back the rest of a unit until its beginning is acknowledged, as clients
+    /// do that write a length and what it is the length of in two writes: systems delay that by 40 ms.
+    fn hurries(&self) -> bool {
+        false
+    }
+
     /// Whether a client that has closed its side may still wait for answers.
     fn may_half_close(&self) -> bool {
         true
@@ -225,6 +231,9 @@ impl<T: Talk> Connection<T> {
             let used = self.run_commands(batch, Input::Own(&received), read);
             (result, received.into_rest(used))
         };
+        if !unread.is_empty() && self.talk.hurries() {
+            acknowledge(socket);
+        }
         self.keep_unread(unread);
         *read_bytes = *result.as_ref().unwrap_or(&0);
         match result {
@@ -278,6 +287,14 @@ impl<T: Talk> Connection<T> {
         self.talk.left(reason, &self.hub, &mut batch);
         hand_over(&self.hub, batch).written(&self.hub).await;
     }
+}
+
+/// Has the system acknowledge now what it has received. Where it does not, the client waits a little.
+fn acknowledge(socket: &Socket) {
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(socket.get_ref()).set_tcp_quickack(true);
+    #[cfg(not(target_os = "linux"))]
+    let _ = socket;
 }
 
 /// Waits until the answers are there that a client waits for, or the hub has ended the connection.

@@ -95,6 +95,13 @@ impl Talk for Conversation {
         }
     }
 
+    fn hurries(&self) -> bool {
+        match self {
+            Native(session, _) => session.hurries(),
+            Foreign(door) => door.hurries(),
+        }
+    }
+
     fn may_half_close(&self) -> bool {
         match self {
             Native(session, _) => session.may_half_close(),

@@ -249,6 +249,10 @@ impl Talk for Persistent {
         self.state == State::Asked && self.is_answered()
     }
 
+    fn hurries(&self) -> bool {
+        self.state != State::Asked
+    }
+
     /// These clients say that they close, and whoever does not has gone.
     fn may_half_close(&self) -> bool {
         false

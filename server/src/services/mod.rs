@@ -5,6 +5,7 @@ mod echo;
 pub mod factor;
 pub mod fibonacci;
 mod ledger;
+mod normalize;
 mod own;
 pub mod palindrome;
 pub mod points;

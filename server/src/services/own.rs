@@ -2,7 +2,7 @@
 //! is a row here and a file of its own.
 
 use super::pool::Cancelled;
-use super::{echo, factor, fibonacci, palindrome, points, reverse, uuid};
+use super::{echo, factor, fibonacci, normalize, palindrome, points, reverse, uuid};
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::limits::Limits;
 use hubbub_shared::refusal::Refusal;
@@ -43,6 +43,13 @@ pub(super) const OWN: &[Own] = &[
         is_light: fibonacci::is_light,
         answer: fibonacci::answer,
         replaceable: false,
+    },
+    Own {
+        name: "normalize",
+        about: "brings the name of a person or an organisation to its canonical form",
+        is_light: |task| task.is_short(256),
+        answer: |task| normalize::answer(task.payload),
+        replaceable: true,
     },
     Own {
         name: "palindrome",

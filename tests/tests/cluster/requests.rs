@@ -168,8 +168,8 @@ fn services_are_listed_once_with_all_their_providers() {
         let reply = cluster.client(at, Encoding::Json).ask("services");
         let services = reply.json()["services"].as_array().unwrap().clone();
         let names: Vec<&str> = services.iter().map(|row| row["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["echo", "reverse", "uuid", "work"], "each once");
-        let work = &services[3];
+        assert_eq!(names, ["echo", "normalize", "reverse", "uuid", "work"], "each once");
+        let work = &services[4];
         assert_eq!((&work["providers"], &work["requests"]), (&json!(4), &json!(6)), "{work}");
         assert_eq!(work["about"], "does things");
     }

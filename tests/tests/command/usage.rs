@@ -34,6 +34,7 @@ const SUBCOMMANDS: &[&str] = &[
     "blob",
     "points",
     "drain",
+    "persistent",
     "completions",
     "man",
 ];

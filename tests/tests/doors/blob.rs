@@ -25,6 +25,89 @@ fn told(hub: &Hub, json: &str) -> String {
 }
 
 #[test]
+fn the_old_log_byte_by_byte() {
+    let hub = super::with_door("blob");
+    let request = b"\x0e\0\0\0{\"factor\": 75}";
+    assert_eq!(ask(&hub, request), b"\x09\0\0\0[3, 5, 5]");
+    assert_eq!(ask(&hub, &request[4..]), b"[3, 5, 5]\n");
+}
+
+#[test]
+fn every_row_of_the_table() {
+    let hub = super::with("blob", &["--max-fibonacci", "200000", "--max-factor-bits", "100"]);
+    let invalid = r#"{"error": "invalid request"}"#;
+    let too_large = r#"{"error": "value too large to process"}"#;
+    let rows = [
+        (r#"{"factor": 75}"#, "[3, 5, 5]"),
+        (r#"{"factor":75757575}"#, "[3, 5, 5, 73, 101, 137]"),
+        (r#"{"factor": 757575}"#, "[3, 3, 5, 5, 7, 13, 37]"),
+        (r#"{"factor": 18446744073709551557}"#, "[18446744073709551557]"),
+        (r#"{"factor": 18446744073709551615}"#, "[3, 5, 17, 257, 641, 65537, 6700417]"),
+        (r#"{"palindrome": "was it a cat i saw"}"#, "true"),
+        (r#"{"palindrome": "was it a dog i saw"}"#, "false"),
+        (r#"{"palindrome": " \n\t"}"#, "true"),
+        (r#"{"fibonacci": 12}"#, "144"),
+        (r#"{"fibonacci": 0}"#, "0"),
+        (r#"{"fibonacci": 200}"#, "280571172992510140037611932413038677189525"),
+        (r#"{"factor": "75"}"#, invalid),
+        (r#"{"factor": 7.5}"#, invalid),
+        (r#"{"factor": -75}"#, invalid),
+        (r#"{"factor": null}"#, invalid),
+        (r#"{"palindrome": 11}"#, invalid),
+        (r#"{"fibonacci": -1}"#, invalid),
+        (r#"{"fibonacci": [12]}"#, invalid),
+        (r#"{"prime": 7}"#, invalid),
+        (r#"[{"factor": 75}]"#, invalid),
+        (r#"{"factor": 1267650600228229401496703205376}"#, too_large),
+        (r#"{"fibonacci": 200001}"#, too_large),
+    ];
+    for (request, answer) in rows {
+        assert_eq!(told(&hub, request), answer, "for {request}");
+        let bare = String::from_utf8(ask(&hub, format!("{request}\n"))).unwrap();
+        if request.starts_with('{') {
+            assert_eq!(bare, format!("{answer}\n"), "for bare {request}");
+        }
+    }
+}
+
+#[test]
+fn a_large_fibonacci_number_is_exact() {
+    let hub = super::with_door("blob");
+    let digits = told(&hub, r#"{"fibonacci": 121212}"#);
+    assert_eq!(digits.len(), 25_332);
+    assert!(digits.bytes().all(|digit| digit.is_ascii_digit()));
+    // Its last digits by the recurrence, modulo 10^18.
+    let (mut a, mut b) = (0_u64, 1_u64);
+    for _ in 0..121_212 {
+        (a, b) = (b, (a + b) % 1_000_000_000_000_000_000);
+    }
+    assert!(digits.ends_with(&a.to_string()), "{}", &digits[digits.len() - 20..]);
+}
+
+#[test]
+fn the_requests_of_the_door_are_those_of_the_hubs_services() {
+    let hub = super::with_door("blob");
+    told(&hub, r#"{"factor": 75}"#);
+    told(&hub, r#"{"factor": "75"}"#);
+    let rows = hub.client(Encoding::Text).ask("services").rows().join("\n");
+    let row = rows.lines().find(|row| row.contains("factor ")).unwrap();
+    assert!(row.contains("requests=2 errors=1"), "{row}");
+}
+
+#[test]
+fn one_that_closes_before_its_answer_ends_the_work_on_it() {
+    // One worker, and a request that would keep it for long: a product of two large primes.
+    let hub = super::with("blob", &["--workers", "1"]);
+    let heavy = framed(r#"{"factor": 340282366920938460843936948965011886881}"#);
+    let mut gone: Vec<Socket> = (0..4).map(|_| hub.door("blob")).collect();
+    gone.iter_mut().for_each(|socket| socket.send(&heavy));
+    wait::until("the requests to wait", || (hub.stat("requests_open") == 4).then_some(()));
+    drop(gone);
+    wait::until("nothing to wait", || (hub.stat("requests_open") == 0).then_some(()));
+    assert_eq!(told(&hub, r#"{"fibonacci": 121212}"#).len(), 25_332);
+}
+
+#[test]
 fn a_connection_whose_first_byte_is_a_brace_is_answered_with_a_line() {
     let hub = super::with_door("blob");
     assert_eq!(ask(&hub, "{\"reverse\": 1}\n"), b"{\"error\": \"invalid request\"}\n");

@@ -76,7 +76,7 @@ fn a_client_really_writes_and_passes() {
     let report = watcher.report();
     let row = &report.clients[0];
     assert_eq!((row.status, row.heartbeats), (Status::Pass, 1));
-    assert!(row.files >= 2 && (6.0..9.0).contains(&row.ran_s), "{row:?}");
+    assert!(row.files >= 2 && (5.5..9.0).contains(&row.ran_s), "{row:?}");
     assert!(row.cpu_percent.is_some_and(|cpu| cpu > 0.0) && row.memory_percent.is_some_and(|m| m > 0.0));
     place.is_clean();
 
@@ -276,8 +276,13 @@ fn a_full_disk_is_told_with_what_was_free_and_needed() {
 
     let mut program = of_hub(&hub, &disk.0, "60");
     program.says_aside("started");
-    // Somebody else takes the rest of the disk meanwhile.
-    let _ = std::fs::write(&ballast, vec![1; 60_000_000]);
+    // Somebody else takes meanwhile whatever becomes free.
+    let writer = writer_of(program.process());
+    let mut greedy = std::fs::File::create(&ballast).unwrap();
+    while writer.is_alive() {
+        let _ = greedy.write_all(&[1; 100_000]);
+    }
+    drop(greedy);
     let finished = program.finish();
     let told = finished.failed(2);
     assert!(told.contains("the disk is full: file") && told.contains("were free in"), "{told}");
@@ -322,6 +327,6 @@ fn a_demonstration_without_a_hub_says_what_is_missing() {
     let place = Place::new();
     let mut command = hubbub_command();
     command.args(["fleet", "demo", "--hubbubd", "/nowhere/hubbubd", "--dir"]).arg(place.path());
-    assert!(Program::start(command).finish().failed(2).contains("--hubbubd"));
+    assert!(Program::start(command).finish().failed(2).contains("/nowhere/hubbubd is no program"));
     place.is_clean();
 }

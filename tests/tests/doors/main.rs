@@ -6,6 +6,9 @@ mod blob;
 mod fleet;
 mod fleet_client;
 mod opening;
+mod persistent;
+mod points;
+mod python;
 
 use hubbub_tests::Hub;
 

@@ -6,7 +6,7 @@ use serde_json::{json, Value};
 use std::collections::HashSet;
 
 in_every_encoding!(
-    the_hub_offers_reverse_echo_and_uuid,
+    the_hub_offers_reverse_echo_uuid_and_normalize,
     a_client_serves_in_its_encoding,
     providers_share_the_requests,
     a_provider_that_goes_takes_its_requests_with_it,
@@ -22,11 +22,13 @@ fn request_id(event: &hubbub_tests::Event, service: &str) -> String {
     rest.split_once(':').unwrap().0.to_owned()
 }
 
-fn the_hub_offers_reverse_echo_and_uuid(encoding: Encoding) {
+fn the_hub_offers_reverse_echo_uuid_and_normalize(encoding: Encoding) {
     let hub = Hub::start();
     let mut client = hub.client(encoding);
     assert_eq!(client.ask("request reverse stressed").ok(), "reverse: desserts");
     assert_eq!(client.ask("request echo  as  it is").ok(), "echo:  as  it is");
+    let name = client.ask("request normalize Prof. Dr.-Ing. MÜLLER, hans-peter").ok().to_owned();
+    assert_eq!(name, "normalize: Hans-Peter Müller");
     let mut ids = HashSet::new();
     for _ in 0..50 {
         let answer = client.ask("request uuid a book").ok().strip_prefix("uuid: ").unwrap().to_owned();
@@ -123,7 +125,7 @@ fn services_are_listed_with_what_they_did(encoding: Encoding) {
         let at = names.iter().position(|n| *n == name).unwrap_or_else(|| panic!("no {name} in {names:?}"));
         rows[at].as_str()
     };
-    for name in ["echo", "factor", "fibonacci", "palindrome", "points", "uuid"] {
+    for name in ["echo", "factor", "fibonacci", "normalize", "palindrome", "points", "uuid"] {
         assert!(row(name).contains("providers=1 requests=0"), "{}", row(name));
     }
     assert!(row("reverse").contains("providers=1 requests=1 errors=0"), "{}", row("reverse"));

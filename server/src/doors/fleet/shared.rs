@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub struct Seat {
     /// The client.
     pub client: Arc<Client>,
+    /// Who that is. A client of this door never changes its name.
+    who: Who,
     /// Whether it waits in line: then it may be silent for as long as it likes.
     pub is_in_line: AtomicBool,
     /// Whether it has its id. Perhaps somebody else's session has given it.
@@ -30,11 +32,8 @@ pub struct Seat {
 impl Seat {
     /// For a client that has said nothing yet.
     pub fn new(client: Arc<Client>) -> Seat {
-        Seat { client, is_in_line: AtomicBool::new(false), has_id: AtomicBool::new(false) }
-    }
-
-    fn who(&self) -> Who {
-        Who { client: self.client.name().to_string(), addr: self.client.addr.to_string() }
+        let who = Who { client: client.name().to_string(), addr: client.addr.to_string() };
+        Seat { client, who, is_in_line: AtomicBool::new(false), has_id: AtomicBool::new(false) }
     }
 }
 
@@ -77,7 +76,7 @@ impl Fleet {
             if line == Line::GetCid {
                 state.seats.entry(key).or_insert_with(|| seat.clone());
             }
-            let verdict = state.coordinator.said(key, line, || seat.who(), batch.now);
+            let verdict = state.coordinator.said(key, line, || seat.who.clone(), batch.now);
             seat.is_in_line.store(state.coordinator.is_in_line(key), Ordering::Release);
             state.collect();
             if verdict == Verdict::Done {
@@ -99,9 +98,8 @@ impl Fleet {
             state.collect();
             left_out
         };
-        let name = seat.client.name();
         log::warn!(
-            client = name.as_str(), addr:% = seat.client.addr, line = quote(&String::from_utf8_lossy(line)).as_str(),
+            client = seat.who.client.as_str(), addr = seat.who.addr.as_str(), line = quote(&String::from_utf8_lossy(line)).as_str(),
             left_out;
             "a line to the door fleet makes no sense: {why}"
         );
@@ -201,10 +199,9 @@ fn tell(seat: &Seat, channel: &str, event: &Event, hub: &Hub, batch: &mut Batch)
 
 /// Publishes in a client's name, as it could do itself on the client port.
 fn publish(seat: &Seat, channel: &str, data: &str, hub: &Hub, batch: &mut Batch) {
-    let name = seat.client.name();
     let publisher = Publisher {
         client: Some(&seat.client),
-        name: name.as_str(),
+        name: &seat.who.client,
         echo: true,
         received: None,
         reach: Reach::Cluster,

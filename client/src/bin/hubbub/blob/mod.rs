@@ -8,6 +8,8 @@ mod life;
 mod start;
 mod wire;
 
+pub use start::find_program;
+
 use crate::cli::Globals;
 use crate::door;
 use crate::exit::{Exit, Failure};

@@ -260,7 +260,8 @@ fn tail(log: &Path) -> io::Result<Vec<String>> {
     Ok(lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| (*line).to_owned()).collect())
 }
 
-fn find_program(given: Option<&Path>) -> Result<PathBuf, Failure> {
+/// The hub's program: the given one, else the one beside this program, else one in `PATH`.
+pub fn find_program(given: Option<&Path>) -> Result<PathBuf, Failure> {
     if let Some(given) = given {
         let whole = std::path::absolute(given).map_err(|error| cannot(given, error))?;
         return match is_program(&whole) {

@@ -210,6 +210,8 @@ impl Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     fn framed(answer: &[u8]) -> Vec<u8> {
         [&(answer.len() as u32).to_le_bytes(), answer].concat()
@@ -253,6 +255,49 @@ mod tests {
         let mut bare = Incoming::new(Framing::Bare);
         assert_eq!(bare.take(b"[3, 5,"), Ok(None));
         assert_eq!(bare.take(b" 5]\n"), Ok(Some("[3, 5, 5]".into())));
+    }
+
+    proptest! {
+        #[test]
+        fn any_pieces_are_the_same_answer(words in vec(".{0,20}", 0..20), sizes in vec(1_usize..30, 1..40)) {
+            let json = serde_json::to_string(&words).expect("texts become JSON");
+            for (framing, whole) in [
+                (Framing::Length, framed(json.as_bytes())),
+                (Framing::Bare, format!("{json}\n").into_bytes()),
+            ] {
+                let (mut incoming, mut rest) = (Incoming::new(framing), &whole[..]);
+                let mut sizes = sizes.iter().cycle();
+                loop {
+                    let (piece, left) = rest.split_at(rest.len().min(*sizes.next().expect("they repeat")));
+                    rest = left;
+                    let taken = incoming.take(piece);
+                    if rest.is_empty() {
+                        prop_assert_eq!(taken, Ok(Some(json.clone())));
+                        break;
+                    }
+                    prop_assert_eq!(taken, Ok(None));
+                    prop_assert!(incoming.cut_off().contains("ends after"));
+                }
+            }
+        }
+
+        #[test]
+        fn whatever_comes_is_an_answer_or_told(pieces in vec(vec(any::<u8>(), 0..20), 0..10), bare: bool) {
+            let mut incoming = Incoming::new(if bare { Framing::Bare } else { Framing::Length });
+            for piece in pieces {
+                match incoming.take(&piece) {
+                    Ok(None) => {}
+                    Ok(Some(answer)) => {
+                        prop_assert!(serde_json::from_str::<serde_json::Value>(&answer).is_ok());
+                        break;
+                    }
+                    Err(why) => {
+                        prop_assert!(!why.is_empty());
+                        break;
+                    }
+                }
+            }
+        }
     }
 
     #[test]

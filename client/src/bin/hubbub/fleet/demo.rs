@@ -4,6 +4,7 @@
 use super::board::{bar, part, Board, REFRESH};
 use super::folder::Folder;
 use super::{local, reports, signals, Early};
+use crate::blob::find_program;
 use crate::cli::{some_time, Globals};
 use crate::exit::{Exit, Failure};
 use crate::output::{aside, complain, Output};
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long what was told to end may take. A guess.
 const LAST_WORDS: Duration = Duration::from_secs(8);
 /// Parts of the run time, and sizes of chunk and file in MB: three clients that differ.
-const CLIENTS: [(f64, u32, u32); 3] = [(0.8, 10, 20), (0.9, 10, 30), (1.0, 20, 40)];
+const CLIENTS: [(f64, u32, u32); 3] = [(0.8, 10, 10), (0.9, 10, 20), (1.0, 20, 20)];
 
 /// Run a coordinator and three clients, and print their report
 #[derive(Debug, Args)]
@@ -73,10 +74,13 @@ pub async fn run(globals: &Globals, args: DemoArgs) -> Result<(), Early> {
         out.text(&reports::for_people(&report))?;
     }
     out.flush()?;
-    match report.aborted {
-        0 => Ok(()),
-        _ => Err(Failure::new(Exit::Refused, "a client was aborted").into()),
+    if report.aborted > 0 {
+        return Err(Failure::new(Exit::Refused, "a client was aborted").into());
     }
+    if report.clients.len() < CLIENTS.len() {
+        return Err(Failure::new(Exit::Refused, "not all clients ran").into());
+    }
+    Ok(())
 }
 
 /// Starts all, watches, and returns the report.
@@ -108,20 +112,25 @@ async fn show(
         children.push(child);
     }
     let deadline = Instant::now() + args.runtime + PATIENCE;
-    let mut board = Board::new(true);
+    let (mut board, mut drawn) = (Board::new(true), None);
     let report = loop {
-        if let Some(report) = watched.report.take() {
-            // A client may have been refused before the last one came: what counts is who ran.
+        let all_ended = children.iter_mut().skip(1).all(|child| matches!(child.try_status(), Ok(Some(_))));
+        // Where a client was late or refused there are others than one run of all.
+        if let Some(report) =
+            watched.report.take_if(|report| all_ended || report.clients.len() == CLIENTS.len())
+        {
             break Ok(report);
         }
         if Instant::now() >= deadline {
             break Err(Failure::time_limit("the run has not ended in time").into());
         }
-        let all_ended = children.iter_mut().skip(1).all(|child| matches!(child.try_status(), Ok(Some(_))));
         if all_ended && watched.rows.is_empty() {
             break Err(local("no client ran"));
         }
-        board.draw(&watched.shown(args.runtime));
+        if drawn.is_none_or(|drawn: Instant| drawn.elapsed() >= REFRESH) {
+            drawn = Some(Instant::now());
+            board.draw(&watched.shown(args.runtime));
+        }
         select_biased! {
             signal = FutureExt::fuse(signals.next()) => if let Some(Ok(signal)) = signal { break Err(Early::Signal(signal)) },
             heard = watched.hear().fuse() => if let Err(failure) = heard { break Err(failure.into()) },
@@ -166,15 +175,11 @@ async fn start_hub(
     children: &mut Vec<Child>,
     signals: &mut Signals,
 ) -> Result<Serving, Early> {
-    let beside = || Some(std::env::current_exe().ok()?.parent()?.join("hubbubd"));
-    let program = args.hubbubd.clone().or_else(|| beside().filter(|path| path.is_file()));
-    let program = program.unwrap_or_else(|| PathBuf::from("hubbubd"));
+    let program = find_program(args.hubbubd.as_deref())?;
     let (ready, log) = (folder.join("ready.json"), folder.join("log"));
     let mut command = own("hubbubd", Ok(program.clone()))?;
     let output = || File::options().create(true).append(true).open(&log).map(Stdio::from);
-    let cannot = |error: std::io::Error| {
-        local(format!("cannot start {}: {error}; name the hub with --hubbubd", program.display()))
-    };
+    let cannot = |error: std::io::Error| local(format!("cannot start {}: {error}", program.display()));
     command.args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--door", "fleet=127.0.0.1:0"]);
     command.args(["--name", "demo"]).arg("--run-dir").arg(folder.join("run"));
     command.arg("--data-dir").arg(folder.join("data")).arg("--ready-file").arg(&ready);
@@ -270,7 +275,6 @@ impl Watched {
             Event::Stats { id, cpu_percent, .. } => self.change(id, |row| row.cpu = Some(cpu_percent)),
             Event::FileRoll { id, files } => self.change(id, |row| row.files = files),
             Event::Ended(client) => self.change(client.id, |row| row.ended = Some(client.status.as_str())),
-            // Only the last one counts: where a client was late there are several runs.
             Event::Report(report) => self.report = Some(report),
             _ => {}
         }
@@ -294,7 +298,12 @@ impl Row {
         let passed = self.started.map_or(Duration::ZERO, |started| started.elapsed());
         let done = if self.ended.is_some() { 1.0 } else { part(passed, whole).min(0.99) };
         let cpu = self.cpu.map_or_else(String::new, |cpu| format!(", cpu {cpu:.0} %"));
-        let state = self.ended.unwrap_or("");
-        format!("{}  {}  {} x {} MB{cpu}  {state}", self.id, bar(done), self.files, self.file)
+        let state = self.ended.map_or_else(String::new, |status| format!("  {status}"));
+        let files = match (self.files, self.file) {
+            (_, 0) => String::new(),
+            (1, file) => format!("  1 file of {file} MB"),
+            (files, file) => format!("  {files} files of {file} MB"),
+        };
+        format!("{}  {}{files}{cpu}{state}", self.id, bar(done))
     }
 }

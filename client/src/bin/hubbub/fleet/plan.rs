@@ -68,13 +68,13 @@ impl Plan {
             return Ok(());
         }
         Err(format!(
-            "two files of {} MB do not fit into {}: a trial chunk of {} MB took {:.2} s, so they take {:.0} s; \
+            "two files of {} MB do not fit into {}: a trial chunk of {} MB took {:.2} s, so they take {:.1} s; \
              raise --runtime or lower --file-size",
             self.file_mb,
             humantime::format_duration(self.runtime),
             self.chunk_mb,
             chunk_took.as_secs_f64(),
-            needed.ceil(),
+            needed,
         ))
     }
 }
@@ -104,6 +104,6 @@ mod tests {
         assert_eq!(plan.fits(Duration::from_secs(1)), Ok(()));
         assert_eq!(plan.fits(Duration::ZERO), Ok(()));
         let why = plan.fits(Duration::from_secs(2)).expect_err("20 s");
-        assert!(why.contains("do not fit into 10s") && why.contains("they take 20 s"), "{why}");
+        assert!(why.contains("do not fit into 10s") && why.contains("they take 20.0 s"), "{why}");
     }
 }

@@ -86,7 +86,7 @@ struct UuidArgs {
 #[command(after_help = "\
 Examples:
   hubbub persistent normalize 'DR. MÜLLER,  Anna'
-  hubbub persistent normalize 'acme  gmbh' 'Smith & Sons Ltd.' --kind organisation")]
+  hubbub persistent normalize 'acme  gmbh' 'Smith Ltd.' --kind organisation")]
 struct NormalizeArgs {
     /// The names, each an argument of its own
     #[arg(required = true, value_name = "NAME")]

@@ -28,18 +28,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_CLIENTS: u64 = 1_000_000;
 
 /// Ask the points door for two random points, or try how many clients it serves at once
-///
-/// With --clients the experiment is made: so many clients, --at-once of them at the same time, all
-/// started together; first against the door, then against a server in this process that serves one
-/// client after the other and blocks meanwhile. A client is served when it has the whole answer, and has
-/// failed after --timeout (30s unless given).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   hubbub points
   hubbub points --json | jq .a
   hubbub points --clients 10000 --at-once 10000
-  hubbub points --clients 10000 --svg points.svg --no-comparison")]
+  hubbub points --clients 10000 --svg points.svg --no-comparison
+
+With --clients the experiment is made: so many clients, --at-once of them at the same time, all started \
+together; first against the door, then against a server in this process that serves one client after \
+the other and blocks meanwhile. A client is served when it has the whole answer and the close, and has \
+failed after --timeout (30s unless given).")]
 pub struct PointsArgs {
     /// The door's address
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000")]

@@ -1,0 +1,119 @@
+//! The client side, against the real hub: the library's connection, and `hubbub persistent`.
+
+use super::{Form, Talk, FORMS};
+use futures::executor::block_on;
+use hubbub_client::persistent::{Error, Options};
+use hubbub_tests::{hubbub, Encoding, Hub};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+fn options(hub: &Hub, form: Form) -> Options {
+    match form {
+        Form::Plain => Options::new(hub.addr().to_string()),
+        Form::Pickle => Options::new(hub.addr().to_string()).pickle(),
+    }
+}
+
+#[test]
+fn typed_requests_are_answered() {
+    #[derive(Serialize)]
+    struct Ask<'a> {
+        title: &'a str,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Answer {
+        title: String,
+        uuid: String,
+    }
+    let hub = Hub::start();
+    block_on(async {
+        for form in FORMS {
+            let connection = options(&hub, form).connect().await.unwrap();
+            assert_eq!(connection.process_id(), u64::from(hub.process().0));
+            let Answer { title, uuid } = connection.call("uuid", &Ask { title: "a book" }).await.unwrap();
+            assert!(title == "a book" && uuid.len() == 32);
+            let refused = connection.shutdown().await.unwrap_err();
+            assert!(matches!(refused, Error::Refused { code: 403, .. }), "{refused}");
+            connection.ping().await.unwrap();
+            connection.close().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn pings_keep_a_connection_beyond_the_servers_limit() {
+    let hub = Hub::with(["--persistent-timeout", "1s"]);
+    block_on(async {
+        let mut kept = Vec::new();
+        for form in FORMS {
+            let options = options(&hub, form).keep_alive(Some(Duration::from_millis(200)));
+            kept.push(options.connect().await.unwrap());
+        }
+        // The server's own patience is the clock: twice a connection that is not kept ends.
+        for form in FORMS {
+            let mut silent = Talk::open(&hub, form);
+            silent.hears(&form.bare_answer("Close", "null"));
+        }
+        for connection in kept {
+            assert_eq!(connection.request("reverse", "abc").await.unwrap().get(), r#""cba""#);
+        }
+    });
+    let mut watcher = hub.client(Encoding::Json);
+    let closed = watcher.ask("clients closed").json()["clients"].as_array().unwrap().len();
+    assert!(closed >= 2);
+}
+
+#[test]
+fn the_command_asks_in_both_forms() {
+    let hub = Hub::start();
+    let pid = hub.process().0;
+    for more in [&[][..], &["--pickle"]] {
+        let run = |args: &[&str]| hubbub(&hub, [&["persistent"], args, more].concat());
+        let pings = run(&["ping", "--count", "3", "--interval", "0"]);
+        let pongs = pings.ok().lines().filter(|line| line.starts_with(&format!("pong from process {pid}: ")));
+        assert_eq!(pongs.count(), 3);
+        assert!(pings.ok().contains("3 round trips: least"));
+        let pings = run(&["ping", "--count", "2", "--interval", "0", "--json"]).json();
+        assert!(pings.len() == 2 && pings[1]["n"] == 2 && pings[1]["rtt_us"].is_u64());
+        let uuid = run(&["uuid", "a", "book"]);
+        assert_eq!(uuid.ok().trim_end().len(), 32, "{uuid:?}");
+        assert_eq!(run(&["uuid", "a", "book", "--json"]).json()[0]["title"], "a book");
+        let bench = run(&["bench", "--msgs", "200", "--json"]).json().remove(0);
+        assert_eq!((&bench["requests"], &bench["target"]), (&200.into(), &"echo".into()));
+        assert!(bench["answered_us"]["p99"].is_number() && bench["at_least_40_ms"].is_u64());
+        let bench = run(&["bench", "--msgs", "50", "--service", "uuid"]);
+        assert!(bench.ok().contains("50 requests to uuid over one connection"), "{bench:?}");
+        assert!(bench.ok().contains("took 40 ms or more"), "{bench:?}");
+        assert!(run(&["bench", "--service", "nonsense"]).failed(1).contains("nobody offers nonsense"));
+        assert!(run(&["shutdown"]).failed(1).contains("(403)"));
+    }
+    let elsewhere = hubbub(&hub, ["persistent", "ping", "--at", "127.0.0.1:1", "--timeout", "2s"]);
+    elsewhere.failed(3);
+}
+
+#[test]
+fn names_are_normalised_by_whoever_serves_that() {
+    let hub = Hub::start();
+    let args = ["persistent", "normalize", "DR.  MÜLLER, Anna", "acme gmbh"];
+    let mut asked = hubbub_tests::Program::hubbub(&hub, args);
+    let _ = asked.line_now();
+    let finished = asked.finish();
+    let known = hub.client(Encoding::Json).ask("services").json()["services"].clone();
+    // The hub's own, where it has one.
+    if known.as_array().unwrap().iter().any(|service| service["name"] == "normalize") {
+        assert_eq!(finished.ok().lines().count(), 2);
+    } else {
+        assert!(finished.failed(1).contains("(404)"));
+    }
+}
+
+#[test]
+fn the_command_stops_a_server_that_allows_it() {
+    for more in [&[][..], &["--pickle"]] {
+        let mut hub = Hub::with(["--allow-shutdown"]);
+        let said = hubbub(&hub, [&["persistent", "shutdown"], more].concat());
+        assert!(said.ok().contains(&format!("process {} at", hub.process().0)), "{said:?}");
+        assert!(hub.wait_end().success());
+    }
+}
