@@ -83,8 +83,11 @@ struct Shared {
 /// Of whom, and which request: those of one caller stand in the order in which they were asked.
 type Place = (u64, u64);
 
+/// Gives the answer, as JSON.
+type Work = dyn FnOnce(&Cancelled) -> Result<String, Refusal> + Send;
+
 struct Job {
-    work: Box<dyn FnOnce(&Cancelled) -> Result<String, Refusal> + Send>,
+    work: Box<Work>,
     cancelled: Arc<Cancelled>,
 }
 

@@ -41,7 +41,7 @@ fn product(n: usize) -> u128 {
 
 fn ask(socket: &mut Socket, n: usize) {
     socket.send(format!(
-        "{{\"op\":\"request\",\"service\":\"factor\",\"data\":{},\"timeout_ms\":3600000}}\n",
+        "{{\"op\":\"request\",\"id\":\"x\",\"service\":\"factor\",\"data\":{},\"timeout_ms\":3600000}}\n",
         product(n)
     ));
 }
@@ -74,7 +74,7 @@ fn the_hardest_numbers_delay_nobody() {
                     while !over.load(Ordering::Relaxed) {
                         let Some(line) = attacker.line_within(Duration::from_millis(20)) else { continue };
                         let line = line.unwrap();
-                        assert!(line.starts_with(r#"{"ok":{"data":[1844674407370955"#), "{line}");
+                        assert!(line.starts_with(r#"{"re":"x","ok":{"data":[1844674407370955"#), "{line}");
                         ask(attacker, line.len());
                     }
                 });

@@ -103,13 +103,14 @@ fn heavy_answers_come_whole(encoding: Encoding) {
         if encoding == Encoding::Text && n > 20_000 {
             continue; // a text request cannot say that it has more time than usual
         }
-        let command = format!(r#"{{"op":"request","service":"fibonacci","data":{n},"timeout_ms":60000}}"#);
+        let command =
+            format!(r#"{{"op":"request","id":"x","service":"fibonacci","data":{n},"timeout_ms":60000}}"#);
         let (asked, around) = match encoding {
             Encoding::Text => (format!("request fibonacci {n}\n").into_bytes(), "ok fibonacci: "),
-            Encoding::Json => (format!("{command}\n").into_bytes(), r#"{"ok":{"data":}}"#),
+            Encoding::Json => (format!("{command}\n").into_bytes(), r#"{"re":"x","ok":{"data":}}"#),
             Encoding::Frame => {
                 let length = (command.len() as u32).to_be_bytes();
-                ([&length[..], command.as_bytes()].concat(), r#"{"ok":{"data":}}"#)
+                ([&length[..], command.as_bytes()].concat(), r#"{"re":"x","ok":{"data":}}"#)
             }
         };
         socket.send(asked);
@@ -141,7 +142,7 @@ fn busy(client: &mut Client, timeout_ms: u64) {
     // Many, since each takes some seconds at the most.
     for _ in 0..100 {
         client.socket().send(format!(
-            "{{\"op\":\"request\",\"service\":\"factor\",\"data\":{},\"timeout_ms\":{timeout_ms}}}\n",
+            "{{\"op\":\"request\",\"id\":\"x\",\"service\":\"factor\",\"data\":{},\"timeout_ms\":{timeout_ms}}}\n",
             P * Q
         ));
     }
