@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod limits;
 pub mod names;
 pub mod persistent;
+pub mod points;
 pub mod refusal;
 pub mod reply;
 pub mod run;

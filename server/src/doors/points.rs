@@ -8,13 +8,10 @@ use crate::hub::{Batch, Client, Farewell, Hub};
 use crate::services::Request;
 use hubbub_shared::encoding::{Out, Payload};
 use hubbub_shared::limits::DEFAULT_REQUEST_TIMEOUT;
+use hubbub_shared::points::{frame, RANDOM};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// What stands before the bytes and behind them. Protocol.
-const BEFORE: &[u8] = b"You requested some random bytes:\n\n";
-const BEHIND: &[u8] = b"  \n\nYou want fries with that?\n\n";
 
 /// Opens the door.
 pub fn open(_: Place<'_>) -> Opener {
@@ -83,15 +80,18 @@ struct Answer<'a> {
 pub fn push(what: &Out<'_>, out: &mut Vec<u8>) {
     let Out::Answered(_, _, answer) = what else { return };
     let Some(bytes) = random_bytes(answer.raw()) else { return };
-    out.extend_from_slice(BEFORE);
-    out.extend_from_slice(&bytes);
-    out.extend_from_slice(BEHIND);
+    out.extend_from_slice(&frame(&bytes));
 }
 
 /// The random bytes, which the service tells in hexadecimal digits.
-fn random_bytes(answer: &str) -> Option<[u8; 16]> {
+fn random_bytes(answer: &str) -> Option<[u8; RANDOM]> {
     let answer: Answer<'_> = serde_json::from_str(answer).ok()?;
-    Some(u128::from_str_radix(answer.bytes, 16).ok().filter(|_| answer.bytes.len() == 32)?.to_be_bytes())
+    Some(
+        u128::from_str_radix(answer.bytes, 16)
+            .ok()
+            .filter(|_| answer.bytes.len() == 2 * RANDOM)?
+            .to_be_bytes(),
+    )
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! The service `points`: 16 random bytes of the system's secure source, and the two points that they
-//! stand for. The bytes alone are also for the door of that name.
+//! stand for. The door of that name sends the bytes alone.
 
 use hubbub_shared::encoding::Payload;
+use hubbub_shared::points::{points, RANDOM};
 use hubbub_shared::refusal::{Code, Refusal};
 use serde::Serialize;
 
-/// Random bytes for two points.
-pub fn random_bytes() -> Result<[u8; 16], Refusal> {
-    let mut bytes = [0; 16];
+fn random_bytes() -> Result<[u8; RANDOM], Refusal> {
+    let mut bytes = [0; RANDOM];
     match getrandom::fill(&mut bytes) {
         Ok(()) => Ok(bytes),
         Err(error) => {
@@ -15,16 +15,6 @@ pub fn random_bytes() -> Result<[u8; 16], Refusal> {
             Err(Refusal::new(Code::Internal, "the system has no random bytes"))
         }
     }
-}
-
-/// The points that bytes stand for: four unsigned 32-bit integers, each with its lowest byte first, and
-/// each mapped linearly onto [-1, 1].
-pub fn points(bytes: &[u8; 16]) -> [[f64; 2]; 2] {
-    let coordinate = |at: usize| {
-        let integer = u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        f64::from(integer) / f64::from(u32::MAX) * 2.0 - 1.0
-    };
-    [[coordinate(0), coordinate(4)], [coordinate(8), coordinate(12)]]
 }
 
 #[derive(Serialize)]
@@ -47,17 +37,6 @@ pub(super) fn answer(payload: Payload<'_>) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn integers_become_numbers_from_minus_one_to_one() {
-        let mut bytes = [0; 16];
-        bytes[4..8].fill(255);
-        bytes[8..12].copy_from_slice(&[0, 0, 0, 128]); // a little above the middle
-        bytes[12..16].copy_from_slice(&[255, 255, 255, 127]); // a little below
-        let [[x0, y0], [x1, y1]] = points(&bytes);
-        assert_eq!((x0, y0), (-1.0, 1.0));
-        assert!(x1 > 0.0 && x1 < 1e-9 && y1 < 0.0 && y1 > -1e-9, "{x1} {y1}");
-    }
 
     #[test]
     fn an_answer_has_bytes_and_their_points() {

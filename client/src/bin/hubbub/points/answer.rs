@@ -1,32 +1,13 @@
-//! The 81 bytes of the points door, and the two points in them. Pure.
+//! Reads the 81 bytes of the points door, and shows the two points in them. Pure.
 
+use hubbub_shared::points::{points, BEFORE, BEHIND, END, LENGTH, RANDOM, START};
 use std::fmt;
-
-/// What the door sends: no byte more, no byte less.
-pub const LENGTH: usize = 81;
-/// What stands before the random bytes.
-const BEFORE: &[u8; 34] = b"You requested some random bytes:\n\n";
-/// What stands after them.
-const AFTER: &[u8; 31] = b"  \n\nYou want fries with that?\n\n";
-/// Where the random bytes start, and how many there are.
-const START: usize = BEFORE.len();
-pub const RANDOM: usize = 16;
-const END: usize = START + RANDOM;
 
 /// Two points in the square from -1 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Points {
     pub a: [f64; 2],
     pub b: [f64; 2],
-}
-
-/// The answer with these random bytes in it.
-pub fn answer(random: [u8; RANDOM]) -> [u8; LENGTH] {
-    let mut bytes = [0; LENGTH];
-    bytes[..START].copy_from_slice(BEFORE);
-    bytes[START..END].copy_from_slice(&random);
-    bytes[END..].copy_from_slice(AFTER);
-    bytes
 }
 
 /// Reads an answer that has ended; the error says what is wrong with it.
@@ -38,7 +19,7 @@ pub fn read(bytes: &[u8]) -> Result<Points, String> {
         let fixed = match at {
             0..START => BEFORE[at],
             START..END => continue,
-            _ => AFTER[at - END],
+            _ => BEHIND[at - END],
         };
         if *byte != fixed {
             return Err(format!("this is no points door: byte {at} is {byte:#04x}, not {fixed:#04x}"));
@@ -49,11 +30,8 @@ pub fn read(bytes: &[u8]) -> Result<Points, String> {
         fewer @ ..LENGTH => return Err(format!("it closed the connection after {fewer} of {LENGTH} bytes")),
         _ => return Err(format!("it sends more than the {LENGTH} bytes of a points door")),
     }
-    let number = |n: usize| {
-        let at = START + 4 * n;
-        on_axis(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
-    };
-    Ok(Points { a: [number(0), number(1)], b: [number(2), number(3)] })
+    let [a, b] = points(&random(bytes));
+    Ok(Points { a, b })
 }
 
 /// The random bytes of a whole answer.
@@ -61,11 +39,6 @@ pub fn random(bytes: &[u8]) -> [u8; RANDOM] {
     let mut random = [0; RANDOM];
     random.copy_from_slice(&bytes[START..END]);
     random
-}
-
-/// The least number becomes -1 and the greatest 1.
-fn on_axis(number: u32) -> f64 {
-    f64::from(number) / f64::from(u32::MAX) * 2.0 - 1.0
 }
 
 impl fmt::Display for Points {
@@ -79,33 +52,24 @@ impl fmt::Display for Points {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hubbub_shared::points::frame;
 
     fn of(numbers: [u32; 4]) -> [u8; LENGTH] {
         let mut random = [0; RANDOM];
         for (bytes, number) in random.chunks_exact_mut(4).zip(numbers) {
             bytes.copy_from_slice(&number.to_le_bytes());
         }
-        answer(random)
+        frame(&random)
     }
 
     #[test]
     fn the_documents_points_are_read_from_their_bytes() {
         let bytes = of([853_531_890, 3_646_191_456, 2_673_400_256, 1_713_150_221]);
-        assert_eq!(bytes.len(), 81);
-        assert!(bytes.starts_with(b"You requested some random bytes:\n\n"));
-        assert!(bytes.ends_with(b"  \n\nYou want fries with that?\n\n"));
         assert_eq!(
             read(&bytes).expect("an answer").to_string(),
             "First point:  A ( -0.602543241252, 0.697890207567 )\n\
              Second point: B ( 0.244899004988, -0.202252262552 )\n"
         );
-    }
-
-    #[test]
-    fn the_ends_of_the_axis_are_reached() {
-        let points = read(&of([0, u32::MAX, 1 << 31, 0])).expect("an answer");
-        assert_eq!(points.a, [-1.0, 1.0]);
-        assert!(points.b[0].abs() < 1e-9);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The server that the door is compared with: it accepts one client, writes its answer, closes, and
 //! only then looks at the next, with calls that block, as the old one did.
 
-use super::answer::{answer, RANDOM};
+use hubbub_shared::points::{frame, RANDOM};
 use rustix::net::{bind, listen, socket_with, sockopt, AddressFamily, SocketFlags, SocketType};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -60,7 +60,7 @@ impl Drop for Blocking {
 fn serve(mut client: TcpStream) -> io::Result<()> {
     let mut random = [0; RANDOM];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    client.write_all(&answer(random))
+    client.write_all(&frame(&random))
 }
 
 /// The standard library's own listener leaves the backlog to the library's version.

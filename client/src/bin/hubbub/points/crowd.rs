@@ -151,8 +151,8 @@ pub async fn gather(
 
 #[cfg(test)]
 mod tests {
-    use super::super::answer;
     use super::*;
+    use hubbub_shared::points::frame;
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
 
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn fifty_clients_are_served_by_sevens() {
-        let addr = door(|mut client| client.write_all(&answer::answer([7; 16])).expect("it is there"));
+        let addr = door(|mut client| client.write_all(&frame(&[7; 16])).expect("it is there"));
         let outcome = outcome(addr, 50, 7, LIMIT);
         assert_eq!((outcome.served(), outcome.failed), (50, [0; 5]));
         assert!((1..=7).contains(&outcome.most_at_once), "{}", outcome.most_at_once);
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn all_start_before_one_ends() {
-        let addr = door(|mut client| client.write_all(&answer::answer([7; 16])).expect("it is there"));
+        let addr = door(|mut client| client.write_all(&frame(&[7; 16])).expect("it is there"));
         let outcome = outcome(addr, 60, 50, LIMIT);
         assert_eq!((outcome.served(), outcome.most_at_once), (60, 50));
     }
@@ -191,7 +191,7 @@ mod tests {
         let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
         let refused = outcome(closed, 3, 3, LIMIT);
         assert_eq!((refused.served(), refused.failed_by(Reason::Refused)), (0, 3));
-        let cut = door(|mut client| client.write_all(&answer::answer([7; 16])[..80]).expect("it is there"));
+        let cut = door(|mut client| client.write_all(&frame(&[7; 16])[..80]).expect("it is there"));
         let cut = outcome(cut, 2, 2, LIMIT);
         assert_eq!(cut.failed_by(Reason::WrongBytes), 2);
         assert_eq!(cut.first_failure.as_deref(), Some("it closed the connection after 80 of 81 bytes"));

@@ -15,6 +15,7 @@ use crate::exit::Failure;
 use crate::output::Output;
 use answer::Points;
 use clap::Args;
+use hubbub_shared::points::{LENGTH, RANDOM};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -78,14 +79,14 @@ pub async fn run(globals: &Globals, args: PointsArgs) -> Result<(), Failure> {
 }
 
 /// Connects and reads to the end, which must come after the right bytes.
-async fn ask(addr: SocketAddr, limit: Duration) -> Result<(Points, [u8; answer::RANDOM]), Broken> {
+async fn ask(addr: SocketAddr, limit: Duration) -> Result<(Points, [u8; RANDOM]), Broken> {
     within(limit, async { receive(Connection::open(addr).await?).await }).await
 }
 
 /// What an open connection brings.
-async fn receive(mut connection: Connection) -> Result<(Points, [u8; answer::RANDOM]), Broken> {
+async fn receive(mut connection: Connection) -> Result<(Points, [u8; RANDOM]), Broken> {
     // One byte more than is right: so much is read of whatever this is.
-    let mut bytes = [0; answer::LENGTH + 1];
+    let mut bytes = [0; LENGTH + 1];
     let mut have = 0;
     while have < bytes.len() {
         match connection.read(&mut bytes[have..]).await? {

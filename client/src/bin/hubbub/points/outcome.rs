@@ -79,8 +79,9 @@ impl Report {
         text.push_str(&table.render(style));
         if self.sides.len() > 1 {
             text.push_str(&format!(
-                "\nThe blocking server serves one client after the other, and {BACKLOG} may wait. Connections \
-                 beyond those\nare not refused: TCP tries them again after 1, 3, 7 and 15 s.\n"
+                "\nThe blocking server serves one client after the other, and {BACKLOG} may wait. The others are not \
+                 refused:\nTCP tries them again after 1, 3, 7 and 15 s. Where Linux had to answer with SYN cookies, \
+                 it does not\nremember them: such a client believes that it is connected, and waits in vain.\n"
             ));
         }
         text
