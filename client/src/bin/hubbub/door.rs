@@ -103,7 +103,8 @@ pub async fn find(at: &str, usual: u16, limit: Duration) -> Result<SocketAddr, F
     Err(last)
 }
 
-fn with_port(at: &str, usual: u16) -> String {
+/// An address with a port: the usual one where none was named.
+pub fn with_port(at: &str, usual: u16) -> String {
     match at.rsplit_once(':') {
         // An address of IPv6 has its port behind a bracket.
         Some((host, _)) if !host.contains(':') || host.ends_with(']') => at.to_owned(),

@@ -9,11 +9,13 @@ use super::line::Line;
 use crate::clock::{Now, Stamp};
 use crate::hub::seconds;
 use hubbub_shared::fleet::{ClientReport, Event, Report, Status};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 /// Clients that run at once; more wait in line. The old coordinator's bound.
 pub const MAX_ACTIVE: usize = 5;
+/// Clients that wait in line; who comes then is closed. A guess, far more than any fleet has.
+pub const MAX_IN_LINE: usize = 1_000;
 /// The first id of a run. The old coordinator's.
 pub const FIRST_ID: u64 = 100;
 /// Clients of one run; who comes later waits for the next one. A guess: their report is to stay below
@@ -38,6 +40,8 @@ pub enum Verdict {
     Done,
     /// It made no sense, and why.
     Nonsense(&'static str),
+    /// There is no place in line: the connection is to be closed.
+    Full,
 }
 
 /// Something that is to be done outside.
@@ -118,6 +122,8 @@ pub struct Coordinator {
     server: String,
     run: Option<Run>,
     line: VecDeque<Waiting>,
+    /// The keys of those in line, to be found at once: the line may be long, and they may talk much.
+    in_line: HashSet<u64>,
     /// The name of the last run without its number, and the number.
     last: (String, u32),
     effects: VecDeque<Effect>,
@@ -130,6 +136,7 @@ impl Coordinator {
             server: server.to_owned(),
             run: None,
             line: VecDeque::new(),
+            in_line: HashSet::new(),
             last: (String::new(), 0),
             effects: VecDeque::new(),
         }
@@ -142,7 +149,7 @@ impl Coordinator {
 
     /// Whether a client waits in line.
     pub fn is_in_line(&self, key: u64) -> bool {
-        self.line.iter().any(|waiting| waiting.key == key)
+        self.in_line.contains(&key)
     }
 
     /// A client said something.
@@ -212,7 +219,8 @@ impl Coordinator {
 
     /// A client has gone. Who said `done` has gone before, and who never came was never here.
     pub fn gone(&mut self, key: u64, reason: &str, now: Now) {
-        if let Some(place) = self.line.iter().position(|waiting| waiting.key == key) {
+        if self.in_line.remove(&key) {
+            let Some(place) = self.line.iter().position(|waiting| waiting.key == key) else { return };
             let waiting = self.line.remove(place);
             if let (Some(waiting), Some(run)) = (waiting, &self.run) {
                 let channel = line_channel(run);
@@ -231,7 +239,11 @@ impl Coordinator {
     }
 
     fn come(&mut self, key: u64, who: Who, now: Now) -> Verdict {
+        if self.line.len() >= MAX_IN_LINE {
+            return Verdict::Full;
+        }
         self.begin(now);
+        self.in_line.insert(key);
         self.line.push_back(Waiting { key, who, since: now.instant });
         self.serve_line(now);
         if let (Some(waiting), Some(run)) = (self.line.back().filter(|last| last.key == key), &self.run) {
@@ -270,6 +282,7 @@ impl Coordinator {
         let Some(run) = &mut self.run else { return };
         while run.active.len() < MAX_ACTIVE && run.next_id < FIRST_ID + MAX_OF_A_RUN {
             let Some(Waiting { key, who, since }) = self.line.pop_front() else { return };
+            self.in_line.remove(&key);
             let id = run.next_id;
             run.next_id += 1;
             let event = Event::Joined {

@@ -16,12 +16,12 @@ use coordinator::Verdict;
 use hubbub_shared::refusal::{Code, Refusal};
 use line::Line;
 use shared::{Fleet, Seat};
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Work of a line beside what it leads to, in the batch's measure.
-const LINE: usize = 64;
+/// Work of a line beside what it leads to, in the batch's measure: an event is made, published and
+/// remembered.
+const LINE: usize = 4 << 10;
 
 /// Opens the door.
 pub fn open(place: Place<'_>) -> Opener {
@@ -58,6 +58,7 @@ impl Tester {
         };
         match verdict {
             Verdict::Taken => {}
+            Verdict::Full => self.end(Farewell::Left("the line is full"), "the line is full", hub, batch),
             Verdict::Done => self.end(Farewell::Left("done"), "done", hub, batch),
             Verdict::Nonsense(why) => self.fleet.nonsense(&self.seat, line, why, hub, batch),
         }
@@ -65,7 +66,7 @@ impl Tester {
 
     /// An id that was given while it waited in line: from now on its silence counts.
     fn look_for_id(&mut self, now: Instant) {
-        if !self.knows_id && self.seat.has_id.load(Ordering::Acquire) {
+        if !self.knows_id && self.seat.has_id() {
             self.knows_id = true;
             self.last_sign = Some(now);
         }
@@ -118,7 +119,7 @@ impl Talk for Tester {
     }
 
     fn is_due(&self) -> bool {
-        !self.knows_id && self.seat.has_id.load(Ordering::Acquire)
+        !self.knows_id && self.seat.has_id()
     }
 
     fn may_half_close(&self) -> bool {
@@ -126,7 +127,7 @@ impl Talk for Tester {
     }
 
     fn deadline(&self, hub: &Hub) -> Option<Instant> {
-        let waits = self.over || self.seat.is_in_line.load(Ordering::Acquire);
+        let waits = self.over || self.seat.is_in_line();
         let since = self.last_sign.unwrap_or(self.seat.client.connected.instant);
         (!waits).then(|| since + idle_timeout(hub))
     }

@@ -14,7 +14,7 @@ use hubbub_shared::names::quote;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 
 /// One client, as the others of the door see it.
@@ -23,17 +23,29 @@ pub struct Seat {
     pub client: Arc<Client>,
     /// Who that is. A client of this door never changes its name.
     who: Who,
-    /// Whether it waits in line: then it may be silent for as long as it likes.
-    pub is_in_line: AtomicBool,
-    /// Whether it has its id. Perhaps somebody else's session has given it.
-    pub has_id: AtomicBool,
+    place: AtomicU8,
 }
+
+/// The values of a seat's place.
+const NEW: u8 = 0;
+const IN_LINE: u8 = 1;
+const HAS_ID: u8 = 2;
 
 impl Seat {
     /// For a client that has said nothing yet.
     pub fn new(client: Arc<Client>) -> Seat {
         let who = Who { client: client.name().to_string(), addr: client.addr.to_string() };
-        Seat { client, who, is_in_line: AtomicBool::new(false), has_id: AtomicBool::new(false) }
+        Seat { client, who, place: AtomicU8::new(NEW) }
+    }
+
+    /// Whether it waits in line: then it may be silent for as long as it likes.
+    pub fn is_in_line(&self) -> bool {
+        self.place.load(Ordering::Acquire) == IN_LINE
+    }
+
+    /// Whether it has its id. Perhaps somebody else's session has given it.
+    pub fn has_id(&self) -> bool {
+        self.place.load(Ordering::Acquire) == HAS_ID
     }
 }
 
@@ -77,9 +89,11 @@ impl Fleet {
                 state.seats.entry(key).or_insert_with(|| seat.clone());
             }
             let verdict = state.coordinator.said(key, line, || seat.who.clone(), batch.now);
-            seat.is_in_line.store(state.coordinator.is_in_line(key), Ordering::Release);
+            if state.coordinator.is_in_line(key) {
+                seat.place.store(IN_LINE, Ordering::Release);
+            }
             state.collect();
-            if verdict == Verdict::Done {
+            if matches!(verdict, Verdict::Done | Verdict::Full) {
                 state.seats.remove(&key);
             }
             verdict
@@ -142,8 +156,7 @@ impl Fleet {
             }
             // Its own task has to know: from now on it may not be silent for long.
             Effect::Turn(_) => {
-                seat.is_in_line.store(false, Ordering::Release);
-                seat.has_id.store(true, Ordering::Release);
+                seat.place.store(HAS_ID, Ordering::Release);
                 seat.client.task.wake();
             }
             Effect::Tell(_, channel, event) => tell(&seat, &channel, &event, hub, batch),

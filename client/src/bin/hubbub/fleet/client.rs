@@ -94,7 +94,7 @@ fn own_folder(within: &std::path::Path, plan: &Plan) -> Result<Folder, Early> {
     let cannot = |error: std::io::Error| {
         local(format!("cannot write in {}: {error}; name another folder with --dir", within.display()))
     };
-    let folder = Folder::make(within, "hubbub-fleet").map_err(cannot)?;
+    let folder = Folder::make(within, folder::PREFIX).map_err(cannot)?;
     let free = folder::free(folder.path()).map_err(cannot)?;
     if free < plan.space() {
         return Err(local(format!(
@@ -199,13 +199,7 @@ impl Run<'_> {
         self.coordinator.say(&sizes).await?;
         self.coordinator.say("ready").await?;
         self.next_heartbeat = Instant::now() + HEARTBEAT;
-        loop {
-            let line = self.answer(signals).await?;
-            if line == "run_tests" {
-                break;
-            }
-            self.tell(&unknown(&line));
-        }
+        self.run_tests(signals, patience).await?;
         self.coordinator.say("start").await?;
         let mut measured = writer.go().await?;
         let began = Instant::now();
@@ -259,6 +253,26 @@ impl Run<'_> {
                     says_at = None;
                     self.tell("waiting in line: as many run already as may run at once");
                 }
+            }
+        }
+    }
+
+    /// Waits until it is told to run.
+    async fn run_tests(&mut self, signals: &mut Signals, patience: Duration) -> Result<(), Early> {
+        let told = async {
+            loop {
+                let line = self.answer(signals).await?;
+                if line == "run_tests" {
+                    return Ok(());
+                }
+                self.tell(&unknown(&line));
+            }
+        };
+        futures::pin_mut!(told);
+        match select(told, Timer::after(patience)).await {
+            Either::Left((told, _)) => told,
+            Either::Right(_) => {
+                Err(Failure::time_limit("the coordinator gave an id, and did not say run_tests").into())
             }
         }
     }

@@ -1,9 +1,10 @@
 //! The folder of one test client: its own from the first to the last moment, with everything in it. It
 //! goes when this is dropped, and when its writer finds itself alone.
 
+use rustix::process::geteuid;
 use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ const TRIES: u32 = 50;
 
 /// A folder that goes with this.
 pub struct Folder(PathBuf);
+
+/// How the names of the folders of test clients begin.
+pub const PREFIX: &str = "hubbub-fleet";
 
 impl Folder {
     /// Makes a folder of its own in another one.
@@ -36,6 +40,14 @@ impl Drop for Folder {
     fn drop(&mut self) {
         remove(&self.0);
     }
+}
+
+/// Whether this is a folder that [`Folder::make`] has just made, of this user: what is in it may go.
+pub fn is_fresh(path: &Path) -> io::Result<bool> {
+    let about = fs::symlink_metadata(path)?;
+    let is_named = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+    let is_own = about.is_dir() && about.uid() == geteuid().as_raw();
+    Ok(is_named && is_own && fs::read_dir(path)?.next().is_none())
 }
 
 /// Removes a folder with all that is in it, also while somebody makes more.
@@ -63,8 +75,11 @@ mod tests {
     #[test]
     fn a_folder_goes_with_all_that_is_in_it() {
         let within = tempfile::tempdir().unwrap();
-        let folder = Folder::make(within.path(), "fleet").unwrap();
+        let folder = Folder::make(within.path(), PREFIX).unwrap();
+        assert!(is_fresh(folder.path()).unwrap());
         fs::write(folder.path().join("file"), "x").unwrap();
+        assert!(!is_fresh(folder.path()).unwrap(), "somebody's files are in it");
+        assert!(!is_fresh(within.path()).unwrap(), "it has another name");
         assert!(free(folder.path()).unwrap() > 0);
         drop(folder);
         assert_eq!(fs::read_dir(within.path()).unwrap().count(), 0);

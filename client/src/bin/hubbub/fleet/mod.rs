@@ -14,6 +14,7 @@ mod wire;
 mod writer;
 
 use crate::cli::Globals;
+use crate::door::with_port;
 use crate::exit::{Exit, Failure};
 use crate::output::complain;
 use async_signal::{Signal, Signals};
@@ -87,12 +88,7 @@ fn signals() -> Result<Signals, Failure> {
 
 /// The address of the door: its known port where none was named.
 fn door(at: Option<&str>) -> String {
-    const KNOWN: &str = "127.0.0.1:1234";
-    match at {
-        None => KNOWN.to_owned(),
-        Some(at) if at.contains(':') => at.to_owned(),
-        Some(host) => format!("{host}:1234"),
-    }
+    with_port(at.unwrap_or("127.0.0.1"), 1234)
 }
 
 /// The end of a local trouble.

@@ -36,6 +36,11 @@ pub struct WriterArgs {
 
 /// `hubbub fleet writer`
 pub fn run(args: &WriterArgs) -> Result<(), Failure> {
+    // It is removed with all that is in it.
+    if !folder::is_fresh(&args.folder).unwrap_or(false) {
+        let message = "the writer takes a fresh folder of `hubbub fleet client`, which starts it";
+        return Err(Failure::local(message));
+    }
     // What asks for an end removes the folder: so it is in place before anything can.
     let told = end_with_signal(args.folder.clone());
     // The parent's death is told by a signal, and by the end of the input, whichever is first.
