@@ -106,6 +106,11 @@ impl Dialect {
         }
     }
 
+    /// Whether each request of its clients comes on a connection of its own.
+    pub fn asks_once(self) -> bool {
+        matches!(self, Dialect::Blob | Dialect::BareBlob)
+    }
+
     /// Appends what the hub tells a client, as far as the dialect has words for it.
     pub fn push(self, what: &Out<'_>, out: &mut Vec<u8>) {
         match self {

@@ -1,11 +1,13 @@
 //! The requests that wait for their answers: by number, by provider, and by when they time out.
 
 use crate::cluster::Peer;
+use crate::doors::Dialect;
 use crate::hub::Client;
 use crate::services::pool::Ticket;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::names::ClientName;
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,6 +25,22 @@ impl Caller {
         match self {
             Caller::Client(client, _) => client.key,
             Caller::Peer(peer, _) => peer.key,
+        }
+    }
+
+    /// Whose turn it takes in the pool. Where each request comes on a connection of its own, those of one
+    /// host share its turns: else a thousand connections were a thousand callers.
+    pub fn turn(&self) -> u64 {
+        const HOSTS: u64 = 1 << 63;
+        match self {
+            Caller::Client(client, _) if client.dialect().is_some_and(Dialect::asks_once) => {
+                let bits = match client.addr.ip().to_canonical() {
+                    IpAddr::V4(ip) => u64::from(ip.to_bits()),
+                    IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64,
+                };
+                HOSTS | bits
+            }
+            caller => caller.key(),
         }
     }
 }
@@ -71,6 +89,7 @@ impl Open {
 pub struct Ledger {
     last_id: u64,
     by_id: HashMap<u64, Open, foldhash::fast::RandomState>,
+    by_caller: BTreeSet<(u64, u64)>,
     by_provider: BTreeSet<(u64, u64)>,
     by_deadline: BTreeSet<(Instant, u64)>,
 }
@@ -80,6 +99,7 @@ impl Ledger {
     pub fn add(&mut self, open: Open, provider: u64) -> (u64, &mut Open) {
         self.last_id += 1;
         let id = self.last_id;
+        self.by_caller.insert((open.caller.key(), id));
         self.by_provider.insert((provider, id));
         self.by_deadline.insert((open.deadline, id));
         (id, self.by_id.entry(id).or_insert(open))
@@ -95,15 +115,13 @@ impl Ledger {
 
     /// Takes out all that a provider has.
     pub fn take_of_provider(&mut self, provider: u64) -> Vec<Open> {
-        let ids: Vec<u64> =
-            self.by_provider.range((provider, 0)..=(provider, u64::MAX)).map(|(_, id)| *id).collect();
+        let ids = of(&self.by_provider, provider);
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
     /// Takes out all that a caller waits for.
     pub fn take_of_caller(&mut self, caller: u64) -> Vec<Open> {
-        let ids: Vec<u64> =
-            self.by_id.iter().filter(|(_, open)| open.caller.key() == caller).map(|(id, _)| *id).collect();
+        let ids = of(&self.by_caller, caller);
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
     }
 
@@ -128,8 +146,14 @@ impl Ledger {
 
     fn remove(&mut self, id: u64) -> Option<Open> {
         let open = self.by_id.remove(&id)?;
+        self.by_caller.remove(&(open.caller.key(), id));
         self.by_provider.remove(&(open.provider(), id));
         self.by_deadline.remove(&(open.deadline, id));
         Some(open)
     }
+}
+
+/// The requests of one key.
+fn of(set: &BTreeSet<(u64, u64)>, key: u64) -> Vec<u64> {
+    set.range((key, 0)..=(key, u64::MAX)).map(|(_, id)| *id).collect()
 }

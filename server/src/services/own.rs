@@ -129,7 +129,11 @@ impl<'a> Task<'a> {
 pub(super) fn digits<'a>(payload: Payload<'a>, wanted: &'static str) -> Result<&'a str, Refusal> {
     let digits = match payload {
         Payload::Text(text) => text.trim(),
-        Payload::Json(raw) => raw,
+        // A string without escapes: what `hubbub request` makes of what was typed.
+        Payload::Json(raw) => match raw.strip_prefix('"').and_then(|raw| raw.strip_suffix('"')) {
+            Some(text) => text.trim(),
+            None => raw,
+        },
     };
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Refusal::bad_argument(wanted));

@@ -1,4 +1,4 @@
-//! Where heavy work is done: a few threads of the lowest priority, so that whatever is asked of them no
+//! Where heavy work is done: a few threads of a low priority, so that whatever is asked of them no
 //! socket waits. What waits for them is bounded, and callers take turns, however much each has asked.
 //!
 //! The threads know nothing of the hub and take none of its locks: each outcome goes through a channel to
@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Pieces of work that wait. A guess: at some milliseconds each, more than can be done before the usual
 /// time limit of a request is over.
 const MAX_WAITING: usize = 4_096;
+/// The priority of the threads: whoever serves a socket has nine times theirs. At the lowest one (19) heavy
+/// work was not done in time on a machine whose other programs were busy.
+const NICENESS: i32 = 10;
 /// Outcomes that wait to be answered; beyond it the workers wait. A guess: each may be as long as the
 /// longest answer.
 const MAX_OUTCOMES: usize = 16;
@@ -107,7 +110,7 @@ struct Queue {
 
 impl Queue {
     /// A caller may have as many waiting as there are places left. So one who asks for everything gets
-    /// half of them, two get a third each, and there is always room for one more caller.
+    /// half of them, two get a third each, and it takes a dozen of them until nobody else has room.
     fn has_room_for(&self, caller: u64) -> bool {
         let own = self.counts.get(&caller).copied().unwrap_or_default();
         own < MAX_WAITING.saturating_sub(self.waiting.len())
@@ -208,16 +211,21 @@ impl Drop for Pool {
     }
 }
 
+/// The outcome of work that has a defect, perhaps: that is the request's end, and nobody else's.
+pub fn guarded(work: impl FnOnce() -> Result<String, Refusal>) -> Result<String, Refusal> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(Refusal::new(Code::Internal, "the service failed at this; the hub's log tells where"))
+    })
+}
+
 impl Shared {
     fn work(&self) {
-        // On Linux this is the thread's own: it gets what the others leave.
-        if let Err(error) = rustix::process::setpriority_process(None, 19) {
+        // On Linux this is the thread's own.
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
             log::debug!(error:%; "heavy work is done with the usual priority");
         }
         while let Some((place, Job { work, cancelled })) = self.next() {
-            let answer = catch_unwind(AssertUnwindSafe(|| work(&cancelled))).unwrap_or_else(|_| {
-                Err(Refusal::new(Code::Internal, "the service failed at this; the hub's log tells where"))
-            });
+            let answer = guarded(|| work(&cancelled));
             if !cancelled.is_set()
                 && self.outcomes.send_blocking(Outcome { request: place.1, answer }).is_err()
             {

@@ -115,3 +115,20 @@ fn requests_print_the_answer() {
     assert_eq!(hubbub(&hub, ["request", "echo", "a\u{1b}b"]).ok(), "a\\x1bb\n");
     assert_eq!(hubbub(&hub, ["request", "echo", "--raw", "a\u{1b}b"]).ok(), "a\u{1b}b\n");
 }
+
+#[test]
+fn the_hubs_own_services_are_asked_as_people_type() {
+    let hub = Hub::start();
+    let told = |args: &[&str]| hubbub(&hub, [&["request"], args].concat()).ok().trim_end().to_owned();
+    assert_eq!(told(&["factor", "75757575"]), "[3,5,5,73,101,137]");
+    assert_eq!(told(&["fibonacci", "12"]), "144");
+    assert_eq!(told(&["palindrome", "was it a cat i saw"]), "true");
+    assert_eq!(told(&["normalize", "DR. MÜLLER,  anna"]), "Anna Müller");
+    assert!(told(&["points"]).starts_with("{\"bytes\":\""));
+    // Longer than any number that a JSON library keeps.
+    for form in [&["fibonacci", "121212"][..], &["fibonacci", "121212", "--json"]] {
+        assert_eq!(told(form).len(), 25_332, "{form:?}");
+    }
+    let refused = hubbub(&hub, ["request", "factor", "a dozen"]);
+    assert!(refused.failed(1).starts_with("hubbub: bad-argument: "), "{refused:?}");
+}
