@@ -332,7 +332,12 @@ async fn keep_alive(shared: Weak<Shared>, every: Duration, mut over: oneshot::Re
             pin_mut!(ping);
             match select(&mut over, ping).await {
                 Either::Right((Ok(_), _)) => {}
-                Either::Right((Err(Error::Refused { .. } | Error::Client(ClientError::BadReply(_))), _)) => {}
+                // After each of these the connection is in order.
+                Either::Right((Err(Error::Refused { .. }), _)) => {}
+                Either::Right((
+                    Err(Error::Client(ClientError::BadReply(_) | ClientError::Timeout { .. })),
+                    _,
+                )) => {}
                 // Whoever asks next is told.
                 Either::Right((Err(_), _)) | Either::Left(_) => return,
             }

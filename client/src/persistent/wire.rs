@@ -83,13 +83,21 @@ impl Wire {
             match self.stream.write(&self.out[self.written..]).await {
                 Ok(0) => return Err("the connection takes nothing more".to_owned()),
                 Ok(count) => self.written += count,
-                // What the server said before it closed is of more use than that it did.
-                Err(why) => match self.frame().await {
-                    Ok(body) => return Ok(body),
-                    Err(_) => return Err(failed(why)),
-                },
+                // What the server said before it closed is of more use than that it did. What it owed
+                // from before is no answer to this.
+                Err(why) => {
+                    return match self.last_owed().await {
+                        Ok(body) => Ok(body),
+                        Err(_) => Err(failed(why)),
+                    }
+                }
             }
         }
+        self.last_owed().await
+    }
+
+    /// The answer to what was asked last, behind all that is owed from before.
+    async fn last_owed(&mut self) -> Result<Range<usize>, String> {
         loop {
             let body = self.frame().await?;
             self.owed = self.owed.saturating_sub(1);

@@ -167,31 +167,35 @@ impl<'a> Message<'a> {
     }
 }
 
-/// A JSON value without the `py/object` of its own. Those of what is in it stay: they are data.
+/// A JSON value without the `py/object` of its own. Those of what is in it stay: they are data. What is
+/// left is as it was written.
 pub(super) fn without_class(raw: &str) -> Cow<'_, str> {
     const KEY: &str = "py/object";
-    let Ok((key, _, rest)) = Scanner::new(raw).first_member() else { return Cow::Borrowed(raw) };
-    if key == KEY {
-        return Cow::Owned(["{", rest.strip_prefix(',').unwrap_or(rest).trim_ascii_start()].concat());
-    }
     if memchr::memmem::find(raw.as_bytes(), b"\"py/object\"").is_none() {
         return Cow::Borrowed(raw);
     }
-    let (mut kept, mut found) = (String::from("{"), false);
+    let place = |part: &str| part.as_ptr() as usize - raw.as_ptr() as usize;
+    let (mut kept, mut found, mut end) = (String::from("{"), false, None);
     let scanned = Scanner::new(raw).object(|key, value| {
+        // With the quote before the key.
+        let start = place(key) - 1;
+        let comma = end.map_or("", |end| &raw[end..start]);
+        end = Some(place(value) + value.len());
         if key == KEY {
             found = true;
         } else {
-            let comma = if kept.len() > 1 { "," } else { "" };
-            kept.extend([comma, "\"", key, "\":", value]);
+            let comma = if kept.len() > 1 { comma } else { "" };
+            kept.extend([comma, &raw[start..place(value) + value.len()]]);
         }
         Ok(())
     });
-    if !found || scanned.is_err() {
-        return Cow::Borrowed(raw);
+    match end {
+        Some(end) if found && scanned.is_ok() => {
+            kept.push_str(raw[end..].trim_end());
+            Cow::Owned(kept)
+        }
+        _ => Cow::Borrowed(raw),
     }
-    kept.push('}');
-    Cow::Owned(kept)
 }
 
 #[cfg(test)]
@@ -261,8 +265,9 @@ mod tests {
             (r#"{"py/object":"a.B"}"#, "{}"),
             (
                 r#"{ "t" : {"py/object":"a.C"}, "py/object":"a.B", "u":[ ] }"#,
-                r#"{"t":{"py/object":"a.C"},"u":[ ]}"#,
+                r#"{"t" : {"py/object":"a.C"}, "u":[ ] }"#,
             ),
+            (r#"{"py/object":"a","v":1, "py/object":"os.X", "w": 2,"py/object":"b"}"#, r#"{"v":1, "w": 2}"#),
             (r#"{"t":{"py/object":"a.C"}}"#, r#"{"t":{"py/object":"a.C"}}"#),
             (r#"["py/object"]"#, r#"["py/object"]"#),
             ("null", "null"),
