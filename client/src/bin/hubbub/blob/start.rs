@@ -115,6 +115,10 @@ pub async fn run(globals: &Globals, args: StartArgs) -> Result<(), Failure> {
     let door = args.at.map_or(BLOB.to_owned(), |addr| format!("{BLOB}={addr}"));
     command.args(["--name", BLOB, "--cluster", BLOB, "--door", &door]);
     command.args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--log-format", "text"]);
+    // Each connection is a line of the level info, and nobody turns this log over.
+    if std::env::var_os("HUBBUB_LOG_LEVEL").is_none() {
+        command.args(["--log-level", "warn"]);
+    }
     command.arg("--ready-file").arg(&ready).arg("--data-dir").arg(&data_dir);
     if let Some(run_dir) = &globals.run_dir {
         let run_dir = std::path::absolute(run_dir).map_err(|error| cannot(run_dir, error))?;
@@ -238,6 +242,8 @@ async fn wait(mut child: Child, ready: &Path, limit: Duration) -> Result<Serving
         }
     };
     let _ = child.kill();
+    // Until it has ended it would pass for a server that runs.
+    let _ = child.status().await;
     Err(outcome)
 }
 
