@@ -58,11 +58,11 @@ fn batch() -> Batch {
     let record = |n: u64| Record {
         id: 1_000_000 + n,
         name: format!("Müller & Söhne \"Nr. {n}\" GmbH"),
-        kind: if n % 3 == 0 { Kind::Person } else { Kind::Organisation },
+        kind: if n.is_multiple_of(3) { Kind::Person } else { Kind::Organisation },
         aliases: vec![format!("Mueller und Soehne {n}"), format!("MÜLLER {n}")],
         score: n as f64 / 8.0,
-        verified: n % 2 == 0,
-        parent: (n % 5 == 0).then_some(n / 5),
+        verified: n.is_multiple_of(2),
+        parent: (n.is_multiple_of(5)).then_some(n / 5),
         address: Address {
             street: format!("Lange Straße {n}"),
             city: "Hamburg".into(),
