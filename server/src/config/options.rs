@@ -92,7 +92,7 @@ options! {
     "threads" "N" ["1"]
         "Threads that serve clients. One is fastest for most loads; more pay off only with cores to spare";
     "workers" "N" ["the machine's cores less one, at least 1"]
-        "Threads for heavy requests, beside those that serve clients and of the lowest priority. More than \
+        "Threads for heavy requests, beside those that serve clients and of a low priority. More than \
          the cores gain nothing; with few, heavy requests wait for each other";
     "data-dir" "PATH" ["$XDG_DATA_HOME/hubbub, or ~/.local/share/hubbub"] (finds)
         "The folder for what this server keeps, such as the operator token; one for each server. The \

@@ -74,7 +74,7 @@ fn wrong_arguments_are_told_what_is_right(encoding: Encoding) {
         assert!(code == "bad-argument" && message.contains(right), "{service} {data}: {code}: {message}");
     }
     if encoding != Encoding::Text {
-        for (service, data) in [("factor", "\"75\""), ("fibonacci", "[12]"), ("palindrome", "12321")] {
+        for (service, data) in [("factor", "\"a dozen\""), ("fibonacci", "[12]"), ("palindrome", "12321")] {
             assert_eq!(request(&mut client, service, data).code(), "bad-argument", "{service} {data}");
         }
     }
