@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(asked(Payload::Text("0012"), 128).as_deref(), Ok("[2,2,3]"));
         assert_eq!(asked(Payload::Json("1"), 128).as_deref(), Ok("[]"));
         for payload in [
-            Payload::Json("\"75\""),
+            Payload::Json("\"7 5\""),
             Payload::Json("75.0"),
             Payload::Json("1e3"),
             Payload::Json("-75"),

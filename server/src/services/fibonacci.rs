@@ -87,12 +87,13 @@ mod tests {
     fn whole_numbers_up_to_the_bound_are_taken() {
         assert_eq!(asked(Payload::Json("12"), 12).as_deref(), Ok("144"));
         assert_eq!(asked(Payload::Text(" 0 "), 12).as_deref(), Ok("0"));
+        assert_eq!(asked(Payload::Json("\"12\""), 12).as_deref(), Ok("144"), "digits in a string");
         for digits in ["13", "18446744073709551616", "99999999999999999999999999999999999999999999"] {
             let refusal = asked(Payload::Json(digits), 12).expect_err("it is beyond the bound");
             assert_eq!((refusal.code, refusal.message.contains("up to 12")), (Code::TooLarge, true));
         }
         for payload in
-            [Payload::Json("\"12\""), Payload::Json("12.5"), Payload::Json("-1"), Payload::Text("x")]
+            [Payload::Json("\"1,2\""), Payload::Json("12.5"), Payload::Json("-1"), Payload::Text("x")]
         {
             let refusal = asked(payload, 12).expect_err("it is no such number");
             assert_eq!((refusal.code, refusal.message.as_ref()), (Code::BadArgument, WANTED));
