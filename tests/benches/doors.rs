@@ -13,7 +13,10 @@ use anyhow::{ensure, Context, Result};
 use clap::Parser;
 use hubbub_tests::hub::{self, Hub};
 use hubbub_tests::program::hubbub_command;
+use hubbub_tests::wait;
 use serde_json::Value;
+use std::io::Write;
+use std::net::TcpStream;
 use std::process::ExitCode;
 
 /// Measure the headlines of the older systems.
@@ -36,6 +39,8 @@ struct Headline {
     name: &'static str,
     door: &'static str,
     command: &'static [&'static str],
+    /// Whether the hub's workers have all that they can do meanwhile.
+    saturated: bool,
     figures: &'static [Figure],
 }
 
@@ -56,6 +61,7 @@ const HEADLINES: &[Headline] = &[
         name: "ten blob clients at once, the four requests each",
         door: "blob",
         command: &["blob", "busy", "--clients", "10", "--processes"],
+        saturated: false,
         figures: &[
             figure("all answered after", "/seconds", "s", "24.059 at first, 0.059 optimised"),
             figure("a request, p99", "/request_us/p99", "µs", ""),
@@ -66,6 +72,7 @@ const HEADLINES: &[Headline] = &[
         name: "100 blob clients at once",
         door: "blob",
         command: &["blob", "busy", "--clients", "100", "--processes"],
+        saturated: false,
         figures: &[
             figure("all answered after", "/seconds", "s", ""),
             figure("requests a second", "/requests_per_s", "", ""),
@@ -77,6 +84,7 @@ const HEADLINES: &[Headline] = &[
         name: "10,000 points clients at once",
         door: "points",
         command: &["points", "--clients", "10000", "--at-once", "10000"],
+        saturated: false,
         figures: &[
             figure("served by the door", "/door/served", "", "the question: are all served?"),
             figure("all served after", "/door/seconds", "s", ""),
@@ -90,6 +98,7 @@ const HEADLINES: &[Headline] = &[
         name: "small requests on an open connection",
         door: "",
         command: &["persistent", "bench"],
+        saturated: false,
         figures: &[
             figure("requests a second", "/requests_per_s", "", ""),
             figure("p50", "/answered_us/p50", "µs", ""),
@@ -98,7 +107,25 @@ const HEADLINES: &[Headline] = &[
             figure("of 40 ms or more", "/at_least_40_ms", "", "each (delayed acknowledgements)"),
         ],
     },
+    Headline {
+        name: "the same while the workers factor the hardest numbers",
+        door: "",
+        command: &["persistent", "bench"],
+        saturated: true,
+        figures: &[
+            figure("requests a second", "/requests_per_s", "", ""),
+            figure("p50", "/answered_us/p50", "µs", ""),
+            figure("p99", "/answered_us/p99", "µs", ""),
+            figure("longest", "/answered_us/max", "µs", ""),
+        ],
+    },
 ];
+
+/// Two primes of 64 bits, multiplied: no number takes longer to factor.
+const HARDEST: u128 = 18_446_744_073_709_551_557 * 18_446_744_073_709_551_533;
+/// Who asks for that, and how often each: some tens of milliseconds a piece.
+const ATTACKERS: usize = 4;
+const ATTACKS: usize = 300;
 
 fn main() -> ExitCode {
     // `cargo test --all-targets` runs benchmarks too, without `--bench`: there is nothing to test here.
@@ -124,6 +151,7 @@ fn measure(options: &Options) -> Result<()> {
         let mut rounds = Vec::new();
         for _ in 0..options.rounds {
             rounds.push(headline.run(&hub)?);
+            wait::until("the hub to be at rest", || (hub.stat("requests_open") == 0).then_some(()));
         }
         println!("{}: hubbub {}", headline.name, headline.command.join(" "));
         for figure in headline.figures {
@@ -137,6 +165,7 @@ fn measure(options: &Options) -> Result<()> {
 impl Headline {
     fn run(&self, hub: &Hub) -> Result<Value> {
         let at = if self.door.is_empty() { hub.addr() } else { hub.door_addr(self.door) };
+        let _attackers = if self.saturated { saturate(hub)? } else { Vec::new() };
         let mut command = hubbub_command();
         command.args(self.command).args(["--json", "--at", &at.to_string()]);
         let output = command.output().context("hubbub cannot be run")?;
@@ -146,6 +175,22 @@ impl Headline {
             format!("hubbub {}: {}", self.command.join(" "), String::from_utf8_lossy(&output.stderr))
         })
     }
+}
+
+/// Gives the workers more than they can do, until the connections are dropped.
+fn saturate(hub: &Hub) -> Result<Vec<TcpStream>> {
+    let request = format!(
+        "{{\"op\":\"request\",\"id\":1,\"service\":\"factor\",\"data\":{HARDEST},\"timeout_ms\":600000}}\n"
+    );
+    let mut attackers = Vec::new();
+    for _ in 0..ATTACKERS {
+        let mut attacker = TcpStream::connect(hub.addr())?;
+        attacker.write_all(request.repeat(ATTACKS).as_bytes())?;
+        attackers.push(attacker);
+    }
+    let waiting = || (hub.stat("requests_open") > (ATTACKERS * ATTACKS / 2) as u64).then_some(());
+    wait::until("the workers to have enough", waiting);
+    Ok(attackers)
 }
 
 impl Figure {

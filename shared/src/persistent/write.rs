@@ -47,7 +47,7 @@ pub fn push_error(form: Form, number: u16, description: &str, out: &mut Vec<u8>)
 /// nothing where that fails. `modules` is what stands before `requests` in a class.
 ///
 /// # Errors
-/// [`Unwritable::Name`] where no class stands for the name, [`Unwritable::Data`] with what the closure
+/// `Unwritable::Name` where no class stands for the name, `Unwritable::Data` with what the closure
 /// failed with.
 pub fn push_request<E>(
     form: Form,

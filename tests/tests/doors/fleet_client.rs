@@ -330,3 +330,14 @@ fn a_demonstration_without_a_hub_says_what_is_missing() {
     assert!(Program::start(command).finish().failed(2).contains("/nowhere/hubbubd is no program"));
     place.is_clean();
 }
+
+#[test]
+fn the_writer_keeps_its_hands_off_other_folders() {
+    let place = TempDir::with_prefix("hubbub-fleet-").unwrap();
+    std::fs::write(place.path().join("precious"), "data").unwrap();
+    let mut command = hubbub_command();
+    command.args(["fleet", "writer"]).arg(place.path()).args(["10", "20"]);
+    let finished = Program::start(command).finish();
+    assert!(finished.failed(2).contains("fresh folder"), "{finished:?}");
+    assert_eq!(std::fs::read_to_string(place.path().join("precious")).unwrap(), "data");
+}

@@ -113,3 +113,26 @@ fn a_flood_of_heavy_requests_is_refused_and_leaves_room_for_others() {
     });
     wait::until("the work to be forgotten", || (hub.stat("requests_open") == 0).then_some(()));
 }
+
+#[test]
+fn a_host_with_a_connection_for_each_request_is_one_caller() {
+    crate::many_descriptors();
+    let hub = hub::builder().args(["--workers", "1", "--door", "blob=127.0.0.1:0"]).start();
+    // Each of these connections has buffers, and a request in the ledger.
+    let bound = SLACK + (64 << 20);
+    endure(&hub, bound, |hub| {
+        let flood: Vec<Socket> = (0..4_500)
+            .map(|n| {
+                let mut socket = hub.door("blob");
+                socket.send(format!("{{\"factor\": {}}}\n", product(n)));
+                socket
+            })
+            .collect();
+        wait::until("the host's places to be taken", || (hub.stat("requests_open") > 2_000).then_some(()));
+        let mut other = hub.socket();
+        other.send("request fibonacci 5000\n");
+        assert!(other.must_line().starts_with("ok fibonacci: "), "the next turn is another client's");
+        drop(flood);
+    });
+    wait::until("the work to be forgotten", || (hub.stat("requests_open") == 0).then_some(()));
+}
