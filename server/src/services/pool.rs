@@ -95,6 +95,7 @@ struct Job {
 }
 
 /// What waits, and who may do it.
+#[derive(Default)]
 struct Queue {
     waiting: BTreeMap<Place, Job>,
     /// How many wait of each caller that has some.
@@ -145,15 +146,7 @@ impl Default for Pool {
     /// With one thread.
     fn default() -> Self {
         let (sender, outcomes) = async_channel::bounded(MAX_OUTCOMES);
-        let queue = Queue {
-            waiting: BTreeMap::new(),
-            counts: HashMap::new(),
-            last: 0,
-            max_threads: 1,
-            threads: 0,
-            idle: 0,
-            closed: false,
-        };
+        let queue = Queue { max_threads: 1, ..Queue::default() };
         let shared = Shared { queue: Mutex::new(queue), more: Condvar::new(), outcomes: sender };
         Pool { shared: Arc::new(shared), outcomes }
     }
@@ -259,25 +252,13 @@ mod tests {
         Job { work: Box::new(|_| Ok(String::new())), cancelled: Arc::default() }
     }
 
-    fn queue() -> Queue {
-        Queue {
-            waiting: BTreeMap::new(),
-            counts: HashMap::new(),
-            last: 0,
-            max_threads: 1,
-            threads: 0,
-            idle: 0,
-            closed: false,
-        }
-    }
-
     fn order(queue: &mut Queue) -> Vec<Place> {
         std::iter::from_fn(|| queue.next().map(|(place, _)| place)).collect()
     }
 
     #[test]
     fn callers_take_turns_and_each_is_served_in_order() {
-        let mut queue = queue();
+        let mut queue = Queue::default();
         for place in [(1, 1), (1, 2), (1, 3), (1, 4), (7, 5), (u64::MAX, 6), (7, 8)] {
             queue.add(place, job());
         }
@@ -288,7 +269,7 @@ mod tests {
 
     #[test]
     fn nobody_gets_all_the_places() {
-        let mut queue = queue();
+        let mut queue = Queue::default();
         let mut take_all = |caller: u64| {
             let mut taken = 0;
             while queue.has_room_for(caller) {
@@ -342,7 +323,7 @@ mod tests {
             asked in proptest::collection::vec(0..5_u64, 0..60),
             dropped in proptest::collection::vec(any::<bool>(), 60),
         ) {
-            let mut queue = queue();
+            let mut queue = Queue::default();
             let places: Vec<Place> = (0..).zip(&asked).map(|(id, caller)| (*caller, id)).collect();
             places.iter().for_each(|place| queue.add(*place, job()));
             let mut left: Vec<Place> = Vec::new();

@@ -45,18 +45,7 @@ impl<'a> Scanner<'a> {
     pub fn first_member(mut self) -> Result<(&'a str, &'a str, &'a str), ScanError> {
         self.space();
         self.expect(b'{', "an object")?;
-        self.space();
-        self.expect(b'"', "a key in quotes")?;
-        let key_from = self.at;
-        self.skip_string()?;
-        let key = &self.text[key_from..self.at - 1];
-        self.space();
-        self.expect(b':', "a colon")?;
-        self.space();
-        let value_from = self.at;
-        self.skip_value(1)?;
-        let value = &self.text[value_from..self.at];
-        self.space();
+        let (key, value) = self.member(1)?;
         match self.peek() {
             Some(b',' | b'}') => Ok((key, value, &self.text[self.at..])),
             _ => Err(self.wanted("a comma or }")),
@@ -111,6 +100,24 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Reads one member of an object, and the white space around it: its key and its value.
+    #[inline]
+    fn member(&mut self, depth: usize) -> Result<(&'a str, &'a str), ScanError> {
+        self.space();
+        self.expect(b'"', "a key in quotes")?;
+        let key_from = self.at;
+        self.skip_string()?;
+        let key = &self.text[key_from..self.at - 1];
+        self.space();
+        self.expect(b':', "a colon")?;
+        self.space();
+        let value_from = self.at;
+        self.skip_value(depth)?;
+        let value = &self.text[value_from..self.at];
+        self.space();
+        Ok((key, value))
+    }
+
     #[allow(clippy::type_complexity)]
     fn members(
         &mut self,
@@ -126,20 +133,10 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         loop {
-            self.space();
-            self.expect(b'"', "a key in quotes")?;
-            let key_from = self.at;
-            self.skip_string()?;
-            let key = &self.text[key_from..self.at - 1];
-            self.space();
-            self.expect(b':', "a colon")?;
-            self.space();
-            let value_from = self.at;
-            self.skip_value(depth)?;
+            let (key, value) = self.member(depth)?;
             if let Some(member) = member.as_mut() {
-                member(key, &self.text[value_from..self.at])?;
+                member(key, value)?;
             }
-            self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {

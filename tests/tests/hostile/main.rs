@@ -9,6 +9,7 @@ mod churn;
 mod computing;
 mod connections;
 mod descriptors;
+mod doors;
 mod explosions;
 mod pauses;
 mod readers;
