@@ -101,7 +101,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads one member of an object, and the white space around it: its key and its value.
-    #[inline]
+    #[inline(always)] // in the middle of the parse of every command
     fn member(&mut self, depth: usize) -> Result<(&'a str, &'a str), ScanError> {
         self.space();
         self.expect(b'"', "a key in quotes")?;
