@@ -12,6 +12,7 @@ pub mod canary;
 pub mod client;
 pub mod cluster;
 pub mod hub;
+mod noise;
 pub mod process;
 pub mod program;
 pub mod socket;
@@ -24,6 +25,7 @@ pub use client::{Client, Event, Reply};
 pub use cluster::Cluster;
 pub use hub::Hub;
 pub use hubbub_shared::Encoding;
+pub use noise::noise;
 pub use program::{hubbub, Finished, Program};
 pub use socket::Socket;
 

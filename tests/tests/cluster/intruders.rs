@@ -2,7 +2,7 @@
 
 use crate::{told, took};
 use hubbub_tests::cluster::wait_one_hub;
-use hubbub_tests::{hub, wait, Canary, Cluster, Encoding, Socket};
+use hubbub_tests::{hub, noise, wait, Canary, Cluster, Encoding, Socket};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
@@ -10,18 +10,6 @@ use std::time::{Duration, Instant};
 const HANDSHAKE: Duration = Duration::from_secs(9);
 /// What the servers may grow by: handshakes that wait, buffers, what the allocator keeps.
 const SLACK: u64 = 32 << 20;
-
-/// Bytes that look like chance, the same in every run.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 24) as u8
-    };
-    std::iter::repeat_with(next).take(length).collect()
-}
 
 #[test]
 fn whoever_connects_to_the_peer_port_without_belonging_there_is_not_answered() {

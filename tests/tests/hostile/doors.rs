@@ -2,7 +2,7 @@
 //! there is room for. The canary sings on the client port.
 
 use crate::{endure, SLACK};
-use hubbub_tests::{hub, wait, Hub, Socket};
+use hubbub_tests::{hub, noise, wait, Hub, Socket};
 use std::time::{Duration, Instant};
 
 const DOORS: [&str; 3] = ["blob", "fleet", "points"];
@@ -10,18 +10,6 @@ const DOORS: [&str; 3] = ["blob", "fleet", "points"];
 fn with_doors(options: &[&str]) -> Hub {
     let doors = DOORS.iter().flat_map(|door| ["--door".to_owned(), format!("{door}=127.0.0.1:0")]);
     hub::builder().args(doors).args(options.iter().copied()).start()
-}
-
-/// The same numbers in every run.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as u8
-    };
-    std::iter::repeat_with(next).take(length).collect()
 }
 
 #[test]
