@@ -250,6 +250,14 @@ impl Hub {
         read_log(self.dir.path())
     }
 
+    /// Waits until it has written this, since it logs beside its work, and gives all that it has
+    /// written.
+    #[track_caller]
+    pub fn logged(&self, part: &str) -> String {
+        let found = wait::within(wait::PATIENCE, || Some(self.log()).filter(|log| log.contains(part)));
+        found.unwrap_or_else(|| panic!("{part:?} was not logged:\n{}", self.log()))
+    }
+
     /// What it has written to its error output so far.
     pub fn stderr(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("stderr")).expect("its error output is a file")

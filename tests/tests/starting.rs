@@ -99,6 +99,11 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Waits until it has written this, and gives all that it has written.
+    fn logged(&self, part: &str) -> String {
+        wait::until(part, || Some(self.log()).filter(|log| log.contains(part)))
+    }
+
     fn ended(&mut self) -> Option<i32> {
         wait::until("its end", || self.child.try_wait().unwrap()).code()
     }
@@ -170,7 +175,7 @@ fn the_second_server_has_another_name_other_ports_and_another_folder() {
         assert!(port.0 >= 7411 && port.0 % 2 == 1 && port.1 % 2 == 0, "{port:?}");
     }
     assert!(ports(&second).0 > ports(&first).0 && ports(&second).1 > ports(&first).1);
-    let log = second.log();
+    let log = second.logged("the usual port for other servers is");
     let pid = first.pid().to_string();
     for (part, also) in [
         ("the host's name is taken", &*pid),
@@ -203,7 +208,7 @@ fn ports_of_other_programs_are_passed_over_and_given_ones_are_not() {
     let udp = std::net::UdpSocket::bind("127.0.0.1:7412").unwrap();
     let server = user.start(&[]);
     assert_eq!((server.addr("client_addr").port(), server.addr("peer_addr").port()), (7413, 7414));
-    assert!(server.log().contains("taken by another program"), "{}", server.log());
+    server.logged("taken by another program");
     let (code, _, told) = user.run(&["--listen", "127.0.0.1:7411", "--name", "beta"]);
     assert!(code == Some(1) && told.contains("127.0.0.1:7411"), "{told}");
     let (code, _, told) = user.run(&["--peer-listen", "127.0.0.1:7412", "--name", "beta"]);

@@ -1,6 +1,6 @@
 //! How servers find each other, and whom they keep apart from.
 
-use crate::{message, told, took, wait_logged};
+use crate::{message, told, took};
 use hubbub_tests::cluster::{view, wait_one_hub, NAMES};
 use hubbub_tests::{hub, Cluster, Encoding};
 use std::time::Duration;
@@ -139,6 +139,6 @@ fn a_server_serves_alone_while_nobody_answers_where_it_was_told_to_look() {
     let builder = hub::builder().args(["--join", &free.to_string(), "--join", name]).name("alpha");
     let alpha = builder.env("HUBBUB_CLUSTER_SECRET", "a secret of this cluster").start();
     wait_one_hub(&[&alpha], JOINING);
-    wait_logged(&alpha, "cannot resolve");
-    wait_logged(&alpha, "no server of this cluster has answered there yet");
+    alpha.logged("cannot resolve");
+    alpha.logged("no server of this cluster has answered there yet");
 }

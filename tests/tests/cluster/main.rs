@@ -16,15 +16,9 @@ mod requests;
 mod rolling;
 mod secrets;
 
-use hubbub_tests::{wait, Client, Cluster, Encoding, Event, Hub};
+use hubbub_tests::{wait, Client, Cluster, Encoding, Event};
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// Waits until a hub has written this to its log.
-fn wait_logged(hub: &Hub, part: &str) {
-    let found = wait::within(wait::PATIENCE, || hub.log().contains(part).then_some(()));
-    assert!(found.is_some(), "{part:?} was not logged:\n{}", hub.log());
-}
 
 /// Waits until every server knows a client, given as `name@server`.
 fn wait_known(cluster: &Cluster, name: &str) {

@@ -1,6 +1,6 @@
 //! The cluster's secret: who has it belongs to the hub, and nobody else.
 
-use crate::{told, wait_logged};
+use crate::told;
 use hubbub_tests::cluster::wait_one_hub;
 use hubbub_tests::{hub, wait, Cluster, Encoding};
 use std::os::unix::fs::PermissionsExt;
@@ -36,9 +36,9 @@ fn who_has_the_secret_joins_and_who_has_another_or_none_does_not() {
     let stranger = with_secret(builder("stranger"), &wrong).start();
     let naked = builder("naked").start();
     // Those who are outside are told why they may be; those who are inside who knocked.
-    wait_logged(&stranger, "\"level\":\"warn\"");
-    wait_logged(&naked, "\"level\":\"warn\"");
-    wait_logged(&alpha, "\"level\":\"warn\"");
+    stranger.logged("\"level\":\"warn\"");
+    naked.logged("\"level\":\"warn\"");
+    alpha.logged("\"level\":\"warn\"");
     for (hub, log) in [(&stranger, stranger.log()), (&naked, naked.log()), (&alpha, alpha.log())] {
         assert!(log.contains("secret"), "{}: {log}", hub.addr());
         assert!(!log.contains(OLD) && !log.contains(NEW), "no secret is ever logged");

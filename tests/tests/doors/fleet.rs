@@ -106,7 +106,7 @@ fn every_row_of_the_table() {
     let (text, json) = files(&hub, &report.run);
     assert_eq!(text, report.to_text());
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
-    assert!(hub.log().contains("1 passed, 0 aborted"), "{}", hub.log());
+    hub.logged("1 passed, 0 aborted");
     let kept = hub.client(Encoding::Json).ask("history fleet.reports").json().clone();
     let last = kept["messages"][0]["data"].clone();
     assert_eq!(serde_json::from_value::<Report>(last).unwrap(), report);
@@ -207,8 +207,7 @@ fn what_makes_no_sense_is_answered_with_nothing_and_the_run_goes_on() {
     let report = watcher.report();
     let row = &report.clients[0];
     assert_eq!((row.status, row.cpu_percent, row.files), (Status::Pass, None, 0));
-    let log = hub.log();
-    assert!(log.contains("makes no sense: get_cid comes first"), "{log}");
+    let log = hub.logged("makes no sense: get_cid comes first");
     assert!(!log.contains("\x1b[2J"), "nothing of it moves a cursor");
 }
 
@@ -223,7 +222,7 @@ fn a_flood_of_nonsense_fills_no_log_and_disturbs_nobody() {
     assert_eq!(bad.must_line(), "run_tests");
     good.send("ready\n");
     assert_eq!(good.must_line(), "run_tests");
-    let lines = hub.log().lines().filter(|line| line.contains("makes no sense")).count();
+    let lines = hub.logged("makes no sense").lines().filter(|line| line.contains("makes no sense")).count();
     assert!((1..200).contains(&lines), "{lines} lines");
 }
 
@@ -303,7 +302,7 @@ fn a_folder_that_cannot_be_written_costs_the_file_and_not_the_report() {
     client.send("done\n");
     assert_eq!(client.rest(), b"");
     assert_eq!(watcher.report().passed, 1);
-    wait::until("a warning", || hub.log().contains("but not on the disk").then_some(()));
+    hub.logged("but not on the disk");
     let _next = come(&hub, 100);
 }
 

@@ -11,7 +11,7 @@ fn doors_are_closed_unless_they_are_asked_for() {
     let hub = super::with_door("blob");
     let told = hub.ready()["doors"]["blob"].as_str().unwrap().to_owned();
     assert_eq!(told, hub.door_addr("blob").to_string());
-    assert!(hub.log().contains(&told), "{}", hub.log());
+    hub.logged(&told);
 }
 
 #[test]
