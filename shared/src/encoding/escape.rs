@@ -24,12 +24,17 @@ pub fn push_shown(text: &str, out: &mut Vec<u8>) {
             '\r' if chars.peek() == Some(&'\n') => {}
             '\n' => out.extend_from_slice("⏎".as_bytes()),
             '\t' => out.push(b'\t'),
-            '\0'..='\x7f' if needs_escape(ch) => {
-                out.extend_from_slice(format!("\\x{:02x}", ch as u32).as_bytes())
-            }
-            c if needs_escape(c) => out.extend_from_slice(format!("\\u{{{:x}}}", c as u32).as_bytes()),
+            c if needs_escape(c) => out.extend_from_slice(escaped(c).as_bytes()),
             c => out.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes()),
         }
+    }
+}
+
+/// How a character is shown that must not be shown as it is: `\xNN` in ASCII, `\u{NNNN}` beyond.
+pub fn escaped(ch: char) -> String {
+    match ch {
+        '\0'..='\x7f' => format!("\\x{:02x}", ch as u32),
+        _ => format!("\\u{{{:x}}}", ch as u32),
     }
 }
 
