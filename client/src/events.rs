@@ -65,7 +65,8 @@ impl Item for Event {
         match self {
             Event::Direct(direct) => FIXED + direct.data.get().len(),
             Event::Notice(notice) => FIXED + notice.message.len(),
-            Event::Lost(_) => 0,
+            // What becomes of the connection is told however full it is.
+            Event::Lost(_) | Event::Disconnected { .. } | Event::Reconnected { .. } => 0,
             _ => FIXED,
         }
     }
@@ -116,6 +117,9 @@ pub(crate) fn listener() -> (Arc<Queue<Event>>, Receiver<Event>) {
 
 /// Tells a listener, or notes that it lost something.
 pub(crate) fn push(listener: &Queue<Event>, event: Event) {
+    if matches!(event, Event::Disconnected { .. } | Event::Reconnected { .. }) {
+        return listener.mark(|items| items.push_back(event));
+    }
     if listener.push(event).is_err() {
         listener.mark(|items| match items.back_mut() {
             Some(Event::Lost(count)) => *count += 1,
