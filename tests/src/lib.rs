@@ -16,6 +16,7 @@ mod noise;
 pub mod process;
 pub mod program;
 pub mod socket;
+pub mod terminal;
 pub mod transcript;
 pub mod wait;
 pub mod wire;
@@ -28,6 +29,7 @@ pub use hubbub_shared::Encoding;
 pub use noise::noise;
 pub use program::{hubbub, Finished, Program};
 pub use socket::Socket;
+pub use terminal::{assert_screen, Terminal};
 
 /// Makes one test a encoding out of a function that takes an [`Encoding`].
 #[macro_export]

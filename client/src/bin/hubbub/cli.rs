@@ -22,8 +22,8 @@ Examples:
 
 /// Talk to a Hubbub hub
 ///
-/// Without a command: a terminal in which lines are sent to the current channel and messages appear
-/// as they arrive; /help there lists its commands. When standard input is no terminal, the same
+/// Without a command, on a terminal: a client with the whole screen; F1 there shows its keys, and /help
+/// the commands. With --plain it talks line by line. When standard input is no terminal, the same
 /// commands are read from it, one a line.
 #[derive(Debug, Parser)]
 #[command(name = "hubbub", version, after_help = EXAMPLES, after_long_help = long_help())]
@@ -144,6 +144,9 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
     };
     if !cli.terminal.join.is_empty() {
         return Err(Failure::local("--join is for the terminal, without a command"));
+    }
+    if cli.terminal.plain {
+        return Err(Failure::local("--plain is for the terminal, without a command"));
     }
     match command {
         Command::Pub(args) => publish::run(globals, args).await,

@@ -164,6 +164,11 @@ pub fn state_folder() -> Option<PathBuf> {
     xdg_folder(|key| std::env::var_os(key), "XDG_STATE_HOME", ".local/state")
 }
 
+/// Where `hubbub` looks for its configuration.
+pub fn config_folder() -> Option<PathBuf> {
+    xdg_folder(|key| std::env::var_os(key), "XDG_CONFIG_HOME", ".config")
+}
+
 fn xdg_folder(env: impl Fn(&str) -> Option<OsString>, variable: &str, otherwise: &str) -> Option<PathBuf> {
     let absolute = |key| env(key).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute(variable).or_else(|| Some(absolute("HOME")?.join(otherwise)))?;

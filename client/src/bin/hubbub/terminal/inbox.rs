@@ -1,45 +1,59 @@
 //! What arrives in a session: the messages of its subscriptions, requests to its services, and events
-//! of the connection, gathered into batches of lines. It reads and words them; it decides nothing.
+//! of the connection, one stream of them. It reads; it words nothing and decides nothing.
 
-use crate::output::{push_json, Form};
-use crate::show;
-use crate::style::Style;
-use futures::{FutureExt, StreamExt};
-use hubbub_client::{Client, Delivery, Event, Events, IncomingRequest, Requests, Subscription};
-use hubbub_shared::encoding::escape::shown;
-use hubbub_shared::encoding::{json, text, Payload};
+use futures::StreamExt;
+use hubbub_client::{Client, Delivery, Event, Events, Gap, IncomingRequest, Message, Requests, Subscription};
 use hubbub_shared::names::Pattern;
+use serde_json::value::RawValue;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-/// Bytes of one batch. A guess: some screens full, written in a few milliseconds, so that keys are
-/// looked at often enough.
-const MAX_BATCH: usize = 64 << 10;
 /// Requests to services offered here that wait for `/respond`. A guess; the oldest go, and their
 /// callers are told.
 const MAX_OPEN_REQUESTS: usize = 1_000;
+/// Messages that are taken of one subscription while others wait. A guess.
+const MAX_RUN: usize = 256;
+
+/// One thing that arrived.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A message of a channel, once, however many subscriptions cover it.
+    Message(Message),
+    /// Messages of a channel that did not arrive.
+    Gap(Gap),
+    /// Something beside the messages of channels.
+    Event(Event),
+    /// A request to a service that is offered here.
+    Asked(Asked),
+    /// The hub has refused a subscription after all: a pattern is left.
+    Parted(Pattern),
+    /// The connection is gone for good; nothing follows.
+    Ended,
+}
+
+/// A request as it is shown; it is answered by its id.
+#[derive(Debug)]
+pub struct Asked {
+    /// To be named in `/respond`.
+    pub request_id: String,
+    /// The service.
+    pub service: String,
+    /// The caller's name.
+    pub from: String,
+    /// What is asked.
+    pub data: Box<RawValue>,
+}
 
 /// What arrives, and from where.
 pub struct Inbox {
-    client: Client,
-    form: Form,
-    style: Style,
-    hides_own: bool,
-    own: Own,
     events: Events,
     rooms: Vec<Room>,
+    /// The room that is read, and how many messages were taken of it in a row.
+    turn: (usize, usize),
     services: Vec<(String, Requests)>,
     requests: VecDeque<IncomingRequest>,
     ended: bool,
-}
-
-/// By what one's own messages are known when they come back: names are unique on a server. They are
-/// passed over here and not by the hub, since the library could not tell gaps without them.
-#[derive(Default)]
-struct Own {
-    name: String,
-    origin: String,
 }
 
 /// One pattern that is subscribed to.
@@ -49,16 +63,12 @@ struct Room {
 }
 
 impl Inbox {
-    /// The inbox of a connection. Where own messages are hidden, a person sees them as typed.
-    pub fn new(client: Client, form: Form, style: Style, hides_own: bool) -> Self {
+    /// The inbox of a connection.
+    pub fn new(client: &Client) -> Self {
         Inbox {
             events: client.events(),
-            client,
-            form,
-            style,
-            hides_own,
-            own: Own::default(),
             rooms: Vec::new(),
+            turn: (0, 0),
             services: Vec::new(),
             requests: VecDeque::new(),
             ended: false,
@@ -72,13 +82,12 @@ impl Inbox {
 
     /// Whether a pattern is subscribed to.
     pub fn is_joined(&self, pattern: &str) -> bool {
-        self.rooms.iter().any(|room| room.pattern.as_str() == pattern)
+        self.joined().any(|joined| joined.as_str() == pattern)
     }
 
-    /// The channel that was subscribed to last.
-    pub fn newest_channel(&self) -> Option<String> {
-        let newest = self.rooms.iter().rev().find_map(|room| room.pattern.to_channel());
-        newest.map(|channel| channel.as_str().to_owned())
+    /// The patterns that are subscribed to, the oldest first.
+    pub fn joined(&self) -> impl DoubleEndedIterator<Item = &Pattern> {
+        self.rooms.iter().map(|room| &room.pattern)
     }
 
     /// Listens to a subscription from now on.
@@ -109,115 +118,94 @@ impl Inbox {
         self.requests.remove(at)
     }
 
-    /// Waits for something to arrive, and gives the lines of all that is there, up to some screens
-    /// full. Never ready again once the connection has ended.
-    pub async fn next_batch(&mut self) -> Vec<u8> {
-        poll_fn(|cx| self.poll_batch(cx)).await
+    /// Waits for the next thing to arrive. Never ready again once the connection has ended.
+    pub async fn next(&mut self) -> Arrival {
+        poll_fn(|cx| self.poll(cx)).await
     }
 
-    /// The lines of what is there already.
-    pub fn batch_now(&mut self) -> Vec<u8> {
-        self.next_batch().now_or_never().unwrap_or_default()
-    }
-
-    fn poll_batch(&mut self, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
-        let mut out = Vec::new();
-        let was_ended = self.ended;
-        if self.hides_own {
-            let hello = self.client.server();
-            self.own = Own { name: hello.name, origin: hello.origin };
+    /// The next thing, if it is there.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Arrival> {
+        if self.ended {
+            return Poll::Pending;
         }
-        self.poll_events(cx, &mut out);
-        self.poll_services(cx, &mut out);
-        for at in 0..self.rooms.len() {
-            // Where all of it is full, the next batch goes on.
-            while out.len() < MAX_BATCH {
-                match self.rooms[at].subscription.poll_next_unpin(cx) {
-                    Poll::Ready(Some(delivery)) => self.push_delivery(at, delivery, &mut out),
-                    Poll::Ready(None) | Poll::Pending => break,
-                }
-            }
+        // What the library still holds of a connection that has ended is given out first.
+        let ended = match self.events.poll_next_unpin(cx) {
+            Poll::Ready(Some(event)) => return Poll::Ready(Arrival::Event(event)),
+            Poll::Ready(None) => true,
+            Poll::Pending => false,
+        };
+        if let Poll::Ready(asked) = self.poll_services(cx) {
+            return Poll::Ready(Arrival::Asked(asked));
         }
-        if out.is_empty() && self.ended == was_ended {
-            Poll::Pending
-        } else {
-            Poll::Ready(out)
+        if let Poll::Ready(arrival) = self.poll_rooms(cx, ended) {
+            return Poll::Ready(arrival);
+        }
+        self.ended = ended;
+        match ended {
+            true => Poll::Ready(Arrival::Ended),
+            false => Poll::Pending,
         }
     }
 
-    fn poll_events(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
-        while !self.ended && out.len() < MAX_BATCH {
-            match self.events.poll_next_unpin(cx) {
-                Poll::Ready(Some(event)) => self.push_event(&event, out),
-                Poll::Ready(None) => self.ended = true,
-                Poll::Pending => break,
-            }
-        }
-    }
-
-    fn poll_services(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) {
+    fn poll_services(&mut self, cx: &mut Context<'_>) -> Poll<Asked> {
         for (_, requests) in &mut self.services {
-            while let Poll::Ready(Some(request)) = requests.poll_next_unpin(cx) {
-                push_request(&request, self.form, out);
+            if let Poll::Ready(Some(request)) = requests.poll_next_unpin(cx) {
+                let asked = Asked {
+                    request_id: request.request_id.clone(),
+                    service: request.service.clone(),
+                    from: request.from.clone(),
+                    data: request.data.clone(),
+                };
                 self.requests.push_back(request);
                 if self.requests.len() > MAX_OPEN_REQUESTS {
                     self.requests.pop_front();
                 }
+                return Poll::Ready(asked);
             }
         }
+        Poll::Pending
     }
 
-    fn push_delivery(&self, at: usize, delivery: Delivery, out: &mut Vec<u8>) {
-        match delivery {
-            // A person sees it already: as the line that was typed.
-            Delivery::Message(m) if m.from == self.own.name && m.origin == self.own.origin => {}
-            // The library hands a message to each subscription that covers it; it is shown once.
-            Delivery::Message(message) => {
-                let first = self.rooms.iter().position(|room| room.pattern.matches(&message.channel));
-                if first.is_none_or(|first| first == at) {
-                    show::push_message(&message, self.form, self.style, out);
+    /// Reads the rooms in turn, each until it is empty or has had its share.
+    fn poll_rooms(&mut self, cx: &mut Context<'_>, ended: bool) -> Poll<Arrival> {
+        let mut silent = 0;
+        while silent < self.rooms.len() {
+            let (at, taken) = (self.turn.0 % self.rooms.len(), self.turn.1);
+            match self.rooms[at].subscription.poll_next_unpin(cx) {
+                Poll::Ready(Some(delivery)) => {
+                    silent = 0;
+                    self.turn = if taken + 1 < MAX_RUN { (at, taken + 1) } else { (at + 1, 0) };
+                    if let Some(arrival) = self.read(at, delivery) {
+                        return Poll::Ready(arrival);
+                    }
+                }
+                Poll::Ready(None) if !ended => {
+                    return Poll::Ready(Arrival::Parted(self.rooms.remove(at).pattern));
+                }
+                Poll::Ready(None) | Poll::Pending => {
+                    silent += 1;
+                    self.turn = (at + 1, 0);
                 }
             }
-            Delivery::Gap(gap) => self.push_notice("gap", &show::gap(&gap), out),
+        }
+        Poll::Pending
+    }
+
+    /// Whether a room is the first that covers a channel.
+    fn is_first(&self, at: usize, channel: &str) -> bool {
+        self.joined().position(|pattern| pattern.matches(channel)).is_none_or(|first| first == at)
+    }
+
+    fn read(&self, at: usize, delivery: Delivery) -> Option<Arrival> {
+        match delivery {
+            // The library hands a message to each subscription that covers it; it is shown once. So are
+            // gaps, but for those that add up what several channels lost.
+            Delivery::Message(message) => {
+                self.is_first(at, &message.channel).then_some(Arrival::Message(message))
+            }
+            Delivery::Gap(gap) => self.is_first(at, &gap.channel).then_some(Arrival::Gap(gap)),
             // The events tell why.
-            Delivery::Disconnected | Delivery::Reconnected => {}
+            Delivery::Disconnected | Delivery::Reconnected => None,
         }
-    }
-
-    fn push_event(&self, event: &Event, out: &mut Vec<u8>) {
-        if let (Form::Json, Some((code, words))) = (self.form, show::event_as_notice(event)) {
-            return self.push_notice(code, &words, out);
-        }
-        if let Some(line) = show::event(event, self.style) {
-            out.extend_from_slice(line.as_bytes());
-            out.push(b'\n');
-        }
-    }
-
-    fn push_notice(&self, code: &str, words: &str, out: &mut Vec<u8>) {
-        match self.form {
-            Form::Json => {
-                json::push_notice(code, words, out);
-                out.push(b'\n');
-            }
-            _ => {
-                out.extend_from_slice(self.style.dim(&format!("* {}", shown(words))).as_bytes());
-                out.push(b'\n');
-            }
-        }
-    }
-}
-
-fn push_request(request: &IncomingRequest, form: Form, out: &mut Vec<u8>) {
-    let payload = Payload::Json(request.data.get());
-    let [id, service, from] = [&request.request_id, &request.service, &request.from].map(|s| shown(s));
-    match form {
-        Form::Json => {
-            let mut object = Vec::new();
-            json::push_request(&id, &service, &from, payload, &mut object);
-            push_json(&String::from_utf8_lossy(&object), out);
-            out.push(b'\n');
-        }
-        _ => text::push_request(&id, &service, &from, payload, out),
     }
 }

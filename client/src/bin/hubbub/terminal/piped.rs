@@ -40,7 +40,7 @@ impl Script {
         loop {
             let batch = futures::select_biased! {
                 batch = input.recv().fuse() => batch,
-                arrived = self.session.inbox.next_batch().fuse() => {
+                arrived = self.session.next_lines().fuse() => {
                     self.show(&arrived)?;
                     continue;
                 }
@@ -49,6 +49,7 @@ impl Script {
             for line in batch? {
                 match self.session.start(&line) {
                     Started::Quit => return self.finish().await,
+                    Started::Local(..) => {}
                     Started::Alone(doing) | Started::Beside(doing) => self.attend(doing).await?,
                 }
             }
@@ -61,7 +62,7 @@ impl Script {
         let mut outcome = loop {
             futures::select_biased! {
                 outcome = (&mut doing).fuse() => break outcome,
-                arrived = self.session.inbox.next_batch().fuse() => self.show(&arrived)?,
+                arrived = self.session.next_lines().fuse() => self.show(&arrived)?,
             }
         };
         self.session.apply(&mut outcome);
@@ -82,7 +83,7 @@ impl Script {
             flushed => flushed?,
         }
         loop {
-            let arrived = self.session.inbox.batch_now();
+            let arrived = self.session.lines_now();
             if arrived.is_empty() {
                 return Ok(());
             }

@@ -87,11 +87,15 @@ fn help(mut help: HelpReply) -> HelpReply {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::line::{interpret, Action, Marked};
+    use super::super::line::{interpret, Action, Here, Marked};
     use super::*;
 
     fn shown(line: &str, ok: &str) -> String {
-        let Action::Ask(ask) = interpret(line, None, Marked::BySlash).unwrap() else { panic!("{line}") };
+        let Action::Ask(ask) =
+            interpret(line, Here { current: None, marked: Marked::BySlash, joined: &[] }).unwrap()
+        else {
+            panic!("{line}")
+        };
         let mut out = Vec::new();
         push_reply(&ask, &RawValue::from_string(ok.to_owned()).unwrap(), &mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -1,9 +1,11 @@
-//! What both shells of the terminal share: one connection, the channel that is talked to, and doing
-//! what a line says. It owns no input and no output: it gives out bytes.
+//! What all shells of the terminal share: one connection, whom one talks to, and doing what a line
+//! says. It owns no input and no output: it gives out bytes.
 
-use super::inbox::Inbox;
-use super::line::{channel_of, interpret, Action, Ask, Marked};
+use super::inbox::{Arrival, Inbox};
+use super::line::{channel_of, interpret, say_to, Action, Ask, Here, Marked, Target};
+use super::local::{Local, LocalOp, LOCALS};
 use super::reply::{push_done, push_reply};
+use super::wording::push_arrival;
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
 use crate::output::{push_json, Form};
@@ -19,12 +21,21 @@ use hubbub_shared::names::Pattern;
 use hubbub_shared::refusal::Code;
 use serde_json::json;
 use serde_json::value::RawValue;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 /// What the hub's own help does not know.
 const HELP: &str = "\
-* here each command has a / before it; everything else is said to the channel in the prompt
-* /join CHANNEL changes that channel, // starts a text with a slash, Ctrl-D quits
+* here each command has a / before it; everything else is said to whom the prompt names
+* /join CHANNEL and /query NAME change that, // starts a text with a slash, Ctrl-D quits
 ";
+/// The same for the whole screen, which puts the last line first.
+const FULL_HELP: &str =
+    "a / before each; all else is said where one is, // starts a text with a slash, F1 tells the keys";
+
+/// Bytes of one batch of lines. A guess: some screens full, written in a few milliseconds, so that
+/// keys are looked at often enough.
+const MAX_BATCH: usize = 64 << 10;
 
 /// One connection and what is kept for it.
 pub struct Session {
@@ -32,9 +43,12 @@ pub struct Session {
     globals: Globals,
     marked: Marked,
     form: Form,
+    style: Style,
+    /// Whether the terminal has the whole screen: then more can be done.
+    full: bool,
     /// What arrives.
     pub inbox: Inbox,
-    current: Option<String>,
+    current: Option<Target>,
     quiet: bool,
     draining: bool,
 }
@@ -46,6 +60,10 @@ pub struct Outcome {
     pub lines: Vec<u8>,
     /// For whoever typed the line: why it was not done.
     pub failures: Vec<Failure>,
+    /// To whom something was said, and what: it does not come back by itself.
+    pub told: Option<(String, String)>,
+    /// Who is talked to no longer.
+    pub forgot: Option<String>,
     changes: Vec<Change>,
 }
 
@@ -61,6 +79,8 @@ pub enum Started {
     Alone(LocalBoxFuture<'static, Outcome>),
     /// It is being done, and others may be meanwhile.
     Beside(LocalBoxFuture<'static, Outcome>),
+    /// Only the full screen knows how to do it.
+    Local(LocalOp, String),
     /// It asks for the end.
     Quit,
 }
@@ -70,24 +90,48 @@ impl Session {
     pub fn new(client: Client, globals: &Globals, marked: Marked, style: Style) -> Self {
         let form = globals.form(false);
         Session {
-            inbox: Inbox::new(client.clone(), form, style, marked == Marked::BySlash),
+            inbox: Inbox::new(&client),
             client,
             globals: globals.clone(),
             marked,
             form,
+            style,
+            full: false,
             current: None,
             quiet: false,
             draining: false,
         }
     }
 
-    /// `bob@ops> `
+    /// The session of a person with the whole screen.
+    pub fn full(client: Client, globals: &Globals) -> Self {
+        let session = Session::new(client, globals, Marked::BySlash, Style::PLAIN);
+        Session { full: true, form: Form::People, ..session }
+    }
+
+    /// The connection.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// `bob@ops> `; `bob to eve> `
     pub fn prompt(&self) -> String {
         let name = shown(&self.client.name());
         match &self.current {
-            Some(channel) => format!("{name}@{channel}> "),
+            Some(Target::Channel(channel)) => format!("{name}@{channel}> "),
+            Some(Target::Person(person)) => format!("{name} to {}> ", shown(person)),
             None => format!("{name}> "),
         }
+    }
+
+    /// Whom plain lines go to.
+    pub fn current(&self) -> Option<&Target> {
+        self.current.as_ref()
+    }
+
+    /// Lets plain lines go to somebody else, or to nobody.
+    pub fn turn_to(&mut self, target: Option<Target>) {
+        self.current = target;
     }
 
     /// Whether the hub was told from here to send everybody away.
@@ -102,8 +146,11 @@ impl Session {
 
     /// Starts to do what a line says.
     pub fn start(&mut self, line: &str) -> Started {
-        match interpret(line, self.current.as_deref(), self.marked) {
+        let joined: Vec<String> = self.inbox.joined().map(Pattern::to_string).collect();
+        let here = Here { current: self.current.as_ref(), marked: self.marked, joined: &joined };
+        match interpret(line, here) {
             Ok(Action::Quit) => Started::Quit,
+            Ok(Action::Local(op, rest)) if self.full => Started::Local(op, rest),
             Ok(Action::Ask(ask)) if ask.op == Op::Request => Started::Beside(self.ask(ask)),
             Ok(action) => Started::Alone(self.perform(action)),
             Err(refusal) => Started::Alone(refused(refusal)),
@@ -154,6 +201,27 @@ impl Session {
                 let lines = self.done(format!("quiet {}", if quiet { "on" } else { "off" }));
                 async { Outcome { lines, ..Outcome::default() } }.boxed_local()
             }
+            Action::Turn { target, text } => {
+                let said = text.map(|text| say_to(&target, &text));
+                self.current = Some(target);
+                match said {
+                    Some(Ok(action)) => self.perform(action),
+                    Some(Err(refusal)) => refused(refusal),
+                    None => async { Outcome::default() }.boxed_local(),
+                }
+            }
+            Action::Forget { person } => {
+                self.current = None;
+                self.settle_current();
+                let lines = self.done(format!("talking to {person} no longer"));
+                async { Outcome { lines, forgot: Some(person), ..Outcome::default() } }.boxed_local()
+            }
+            Action::Local(op, _) => {
+                let row = LOCALS.iter().find(|row| row.op == op);
+                let usage = row.map(Local::usage_line).unwrap_or_default();
+                let message = format!("/{usage} needs the whole screen: start hubbub without --plain");
+                refused(Refusal::new(Code::BadCommand, message))
+            }
             Action::Ask(ask) => self.ask(ask),
         }
     }
@@ -178,7 +246,7 @@ impl Session {
         group: Option<String>,
     ) -> LocalBoxFuture<'static, Outcome> {
         if let Some(channel) = channel_of(&patterns) {
-            self.current = Some(channel.as_str().to_owned());
+            self.current = Some(Target::Channel(channel.as_str().to_owned()));
         }
         let new: Vec<Pattern> =
             patterns.iter().filter(|p| !self.inbox.is_joined(p.as_str())).cloned().collect();
@@ -245,7 +313,7 @@ impl Session {
     fn ask(&self, ask: Ask) -> LocalBoxFuture<'static, Outcome> {
         let (client, globals) = (self.client.clone(), self.globals.clone());
         let (form, silent) = (self.form, self.quiet && ask.op == Op::Publish);
-        let helps = self.marked == Marked::BySlash;
+        let (helps, full) = (self.marked == Marked::BySlash, self.full);
         // Whoever has the token at hand need not say it; for others the hub's refusal is the answer.
         let token = ask.operator.then(|| globals.operator_token(&self.client).ok()).flatten();
         attempt(async move {
@@ -263,8 +331,12 @@ impl Session {
                 }
                 _ => client.command(ask.name, &ask.args).await?,
             };
+            if ask.op == Op::Msg {
+                outcome.told = Some((ask.text("to").to_owned(), ask.text("data").to_owned()));
+            }
             match form {
-                _ if silent => {}
+                // It is shown as what was said.
+                _ if silent || (full && ask.op == Op::Msg) => {}
                 Form::Json => {
                     push_json(reply.get(), &mut outcome.lines);
                     outcome.lines.push(b'\n');
@@ -273,7 +345,7 @@ impl Session {
                     let shown = push_reply(&ask, &reply, &mut outcome.lines);
                     shown.map_err(|e| Error::BadReply(e.to_string()))?;
                     if helps && ask.op == Op::Help && ask.args.is_empty() {
-                        outcome.lines.extend_from_slice(HELP.as_bytes());
+                        push_help(full, &mut outcome.lines);
                     }
                 }
             }
@@ -298,8 +370,44 @@ impl Session {
 
     /// The channel to talk to is one that is joined: the one that was named last, else the newest.
     fn settle_current(&mut self) {
-        if !self.current.as_deref().is_some_and(|name| self.inbox.is_joined(name)) {
-            self.current = self.inbox.newest_channel();
+        let stands = match &self.current {
+            Some(Target::Channel(name)) => self.inbox.is_joined(name),
+            Some(Target::Person(_)) => true,
+            None => false,
+        };
+        if !stands {
+            let newest = self.inbox.joined().rev().find_map(Pattern::to_channel);
+            self.current = newest.map(|channel| Target::Channel(channel.as_str().to_owned()));
+        }
+    }
+
+    /// Waits for something to arrive, and gives the lines of all that is there, up to some screens
+    /// full. Never ready again once the connection has ended.
+    pub async fn next_lines(&mut self) -> Vec<u8> {
+        poll_fn(|cx| self.poll_lines(cx)).await
+    }
+
+    /// The lines of what is there already.
+    pub fn lines_now(&mut self) -> Vec<u8> {
+        self.next_lines().now_or_never().unwrap_or_default()
+    }
+
+    fn poll_lines(&mut self, cx: &mut Context<'_>) -> Poll<Vec<u8>> {
+        let (mut out, mut arrived) = (Vec::new(), false);
+        let own = (self.marked == Marked::BySlash).then(|| self.client.server());
+        while out.len() < MAX_BATCH {
+            let Poll::Ready(arrival) = self.inbox.poll(cx) else { break };
+            arrived = arrived || matches!(arrival, Arrival::Ended);
+            match (&arrival, &own) {
+                // A person sees it already: as the line that was typed. It is passed over here and not
+                // by the hub, since the library could not tell gaps without it.
+                (Arrival::Message(m), Some(own)) if m.from == own.name && m.origin == own.origin => {}
+                _ => push_arrival(&arrival, self.form, self.style, &mut out),
+            }
+        }
+        match out.is_empty() && !arrived {
+            true => Poll::Pending,
+            false => Poll::Ready(out),
         }
     }
 
@@ -322,6 +430,23 @@ impl Outcome {
     /// The worst of what went wrong.
     pub fn exit(&self) -> Exit {
         self.failures.iter().map(|failure| failure.exit).max().unwrap_or(Exit::Done)
+    }
+}
+
+fn push_help(full: bool, lines: &mut Vec<u8>) {
+    if full {
+        // Among those of the hub, and as its table has them.
+        let last = lines.trim_ascii_end().iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let end = lines.split_off(last);
+        for local in LOCALS {
+            lines.extend_from_slice(format!("  {:<26} {}\n", local.usage_line(), local.about).as_bytes());
+        }
+        lines.extend_from_slice(end.trim_ascii_end());
+        return lines.extend_from_slice(format!("; {FULL_HELP}\n").as_bytes());
+    }
+    lines.extend_from_slice(HELP.as_bytes());
+    for local in LOCALS.iter().filter(|local| !local.full) {
+        lines.extend_from_slice(format!("* /{}: {}\n", local.usage_line(), local.about).as_bytes());
     }
 }
 

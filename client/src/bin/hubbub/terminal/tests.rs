@@ -42,7 +42,7 @@ impl Talker {
     async fn outcome(&mut self, line: &str) -> Outcome {
         let doing = match self.0.start(line) {
             Started::Alone(doing) | Started::Beside(doing) => doing,
-            Started::Quit => return Outcome::default(),
+            Started::Quit | Started::Local(..) => return Outcome::default(),
         };
         let mut outcome = doing.await;
         self.0.apply(&mut outcome);
@@ -67,7 +67,7 @@ impl Talker {
     async fn hears(&mut self, end: &str) -> String {
         let mut heard = String::new();
         while !heard.ends_with(&format!("{end}\n")) {
-            let next = Box::pin(self.0.inbox.next_batch());
+            let next = Box::pin(self.0.next_lines());
             match select(next, Timer::after(PATIENCE)).await {
                 Either::Left((batch, _)) => heard.push_str(&String::from_utf8(batch).unwrap()),
                 Either::Right(_) => panic!("waited for {end:?}, heard {heard:?}"),

@@ -62,6 +62,7 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
             let Some(line) = lines.pop_front() else { break };
             match session.start(&line) {
                 Started::Quit => break 'talk Exit::Done,
+                Started::Local(..) => {}
                 Started::Beside(future) => doing.push(future.map(|outcome| (false, outcome)).boxed_local()),
                 Started::Alone(future) => {
                     alone = true;
@@ -101,7 +102,7 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
                 session.apply(&mut outcome);
                 screen.outcome(&outcome, style);
             }
-            batch = session.inbox.next_batch().fuse() => screen.show(&batch),
+            batch = session.next_lines().fuse() => screen.show(&batch),
         }
     };
     let _ = readline.flush();
