@@ -49,7 +49,6 @@ impl Script {
             for line in batch? {
                 match self.session.start(&line) {
                     Started::Quit => return self.finish().await,
-                    Started::Local(..) => {}
                     Started::Alone(doing) | Started::Beside(doing) => self.attend(doing).await?,
                 }
             }

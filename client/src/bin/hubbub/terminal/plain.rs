@@ -62,7 +62,6 @@ pub async fn run(globals: &Globals, args: TerminalArgs) -> Result<Exit, Failure>
             let Some(line) = lines.pop_front() else { break };
             match session.start(&line) {
                 Started::Quit => break 'talk Exit::Done,
-                Started::Local(..) => {}
                 Started::Beside(future) => doing.push(future.map(|outcome| (false, outcome)).boxed_local()),
                 Started::Alone(future) => {
                     alone = true;

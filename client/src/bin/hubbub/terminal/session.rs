@@ -3,7 +3,7 @@
 
 use super::inbox::{Arrival, Inbox};
 use super::line::{channel_of, interpret, say_to, Action, Ask, Here, Marked, Target};
-use super::local::{Local, LocalOp, LOCALS};
+use super::local::{Local, LOCALS};
 use super::reply::{push_done, push_reply};
 use super::wording::push_arrival;
 use crate::cli::Globals;
@@ -79,8 +79,6 @@ pub enum Started {
     Alone(LocalBoxFuture<'static, Outcome>),
     /// It is being done, and others may be meanwhile.
     Beside(LocalBoxFuture<'static, Outcome>),
-    /// Only the full screen knows how to do it.
-    Local(LocalOp, String),
     /// It asks for the end.
     Quit,
 }
@@ -150,7 +148,6 @@ impl Session {
         let here = Here { current: self.current.as_ref(), marked: self.marked, joined: &joined };
         match interpret(line, here) {
             Ok(Action::Quit) => Started::Quit,
-            Ok(Action::Local(op, rest)) if self.full => Started::Local(op, rest),
             Ok(Action::Ask(ask)) if ask.op == Op::Request => Started::Beside(self.ask(ask)),
             Ok(action) => Started::Alone(self.perform(action)),
             Err(refusal) => Started::Alone(refused(refusal)),

@@ -42,7 +42,7 @@ impl Talker {
     async fn outcome(&mut self, line: &str) -> Outcome {
         let doing = match self.0.start(line) {
             Started::Alone(doing) | Started::Beside(doing) => doing,
-            Started::Quit | Started::Local(..) => return Outcome::default(),
+            Started::Quit => return Outcome::default(),
         };
         let mut outcome = doing.await;
         self.0.apply(&mut outcome);

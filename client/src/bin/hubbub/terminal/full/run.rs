@@ -339,11 +339,12 @@ impl Shell {
                 match effect {
                     Effect::Line { line, target, from } => self.lines.push_back((line, target, from)),
                     Effect::Ask(question) if self.questions.contains(&question) => {}
-                    // What is about one channel may wait until all else is answered.
-                    Effect::Ask(question @ (Question::Past { .. } | Question::Topic(_))) => {
-                        self.questions.push_back(question);
+                    Effect::Ask(question) => {
+                        // What is about one channel waits until all else is asked, in its order.
+                        let first = self.questions.iter().position(Question::may_wait);
+                        let place = first.filter(|_| !question.may_wait()).unwrap_or(self.questions.len());
+                        self.questions.insert(place, question);
                     }
-                    Effect::Ask(question) => self.questions.push_front(question),
                     Effect::AskNothing => self.questions.clear(),
                     Effect::Bell => self.screen.ring()?,
                     Effect::Copy(text) => self.screen.copy(&text)?,
@@ -382,10 +383,6 @@ impl Shell {
         let offline = self.app.link.lost_at.is_some();
         let (alone, outcome) = match self.session.start(&line) {
             Started::Quit => return true,
-            Started::Local(op, rest) => {
-                self.app.local(op, &rest);
-                return false;
-            }
             Started::Alone(outcome) => (true, outcome),
             Started::Beside(outcome) => (false, outcome),
         };

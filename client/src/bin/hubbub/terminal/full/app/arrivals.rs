@@ -163,8 +163,7 @@ impl App {
             }
             Event::Disconnected { .. } => {
                 self.link.lost_at = Some(self.link.lost_at.unwrap_or(self.now));
-                self.link.waits_since = None;
-                self.effect(super::Effect::AskNothing);
+                self.ask_nothing();
             }
             // A server may be gone.
             Event::Notice(_) => self.asked.servers = 0,
@@ -209,9 +208,7 @@ impl App {
 
     /// Takes in who one is now, and where.
     pub fn is(&mut self, me: Me) {
-        if self.me != me {
-            self.me = me;
-        }
+        self.me = me;
     }
 
     fn notify(&mut self, index: usize, weight: Weight) {

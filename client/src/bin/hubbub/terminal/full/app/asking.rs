@@ -54,6 +54,13 @@ pub enum Question {
     Welcome(String),
 }
 
+impl Question {
+    /// Whether it is about one channel, of which there may be many.
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Question::Past { .. } | Question::Topic(_))
+    }
+}
+
 /// An answer.
 #[derive(Debug)]
 #[allow(missing_docs)] // each is named after its question
@@ -91,7 +98,8 @@ pub struct Known {
     /// The line and the place in it for which nothing was known when it was to be completed.
     pub(super) pending: Option<(String, usize)>,
     asked_at: [i64; 3],
-    waiting: usize,
+    /// Which of the three lists are being asked for.
+    waiting: [bool; 3],
 }
 
 /// When what is asked again and again was asked last.
@@ -140,13 +148,10 @@ impl App {
         }
         let here = self.here();
         let every = if here.people.len() < CROWD { PEOPLE_EVERY } else { 10 * PEOPLE_EVERY };
-        let due = now - here.people_at >= every && self.away.is_none();
+        let due = now - here.people_at >= every && self.show_people && self.away.is_none();
         if let Some(channel) = here.channel().filter(|_| due) {
             self.here_mut().people_at = now;
-            self.ask(Question::Topic(channel.clone()));
-            if self.show_people {
-                self.ask(Question::People(channel));
-            }
+            self.ask(Question::People(channel));
         }
         let due = now - self.here().topic_at >= TOPIC_EVERY && self.away.is_none();
         if let Some(channel) = self.here().channel().filter(|_| due) {
@@ -162,14 +167,15 @@ impl App {
 
     /// Takes in an answer.
     pub fn answered(&mut self, answer: Answer) {
-        let list = matches!(
-            answer,
-            Answer::Channels(_)
-                | Answer::Clients(_)
-                | Answer::Services(_)
-                | Answer::Nothing(Question::Channels | Question::Clients | Question::Services)
-        );
-        self.known.waiting -= usize::from(list);
+        let list = match answer {
+            Answer::Channels(_) | Answer::Nothing(Question::Channels) => Some(0),
+            Answer::Clients(_) | Answer::Nothing(Question::Clients) => Some(1),
+            Answer::Services(_) | Answer::Nothing(Question::Services) => Some(2),
+            _ => None,
+        };
+        if let Some(list) = list {
+            self.known.waiting[list] = false;
+        }
         match answer {
             Answer::Ping(us) => {
                 self.link.latency_us = Some(us);
@@ -197,7 +203,7 @@ impl App {
             }
             Answer::Nothing(_) => {}
         }
-        if list {
+        if list.is_some() {
             self.refresh_completion();
         }
     }
@@ -254,14 +260,21 @@ impl App {
         };
         if self.now - self.known.asked_at[slot] >= FRESH && self.link.lost_at.is_none() {
             self.known.asked_at[slot] = self.now;
-            self.known.waiting += 1;
+            self.known.waiting[slot] = true;
             self.ask(question);
         }
     }
 
     /// Whether something that can be completed is being asked for.
     pub(super) fn is_asking(&self) -> bool {
-        self.known.waiting > 0
+        self.known.waiting.contains(&true)
+    }
+
+    /// There is no connection: what was to be asked is forgotten, and nothing is waited for.
+    pub(super) fn ask_nothing(&mut self) {
+        self.link.waits_since = None;
+        self.known.waiting = [false; 3];
+        self.effect(super::Effect::AskNothing);
     }
 
     /// Becomes away: the hub tells it to whoever looks or writes.

@@ -50,14 +50,11 @@ pub fn messages(app: &mut App, buffer: &mut Buffer, area: Rect) -> Vec<Option<u6
     let mut entries: Vec<u64> = some.iter().filter_map(|row| row.entry).collect();
     entries.dedup();
     app.here_mut().was_drawn(entries.len());
-    let lay = app.lay(usize::from(area.width));
     let here = app.here();
     let bar = bar_words(here).filter(|_| height > 1);
     let shown = height - usize::from(bar.is_some());
-    let mut rows = match bar {
-        None => some,
-        Some(_) => here.place.view(&here.scrollback, &lay, shown),
-    };
+    let mut rows = some;
+    rows.drain(..rows.len().saturating_sub(shown));
     put_new_rule(app, here, &mut rows, area, shown);
     let chosen = app.chosen();
     let top = shown - rows.len();

@@ -273,3 +273,17 @@ fn local_commands_do_what_they_say() {
     app.local(LocalOp::Clear, "");
     assert_eq!(shown(&app), [] as [&str; 0]);
 }
+
+#[test]
+fn nothing_is_waited_for_that_a_lost_connection_took_away() {
+    let mut app = bob_in_ops();
+    wait(&mut app, 10_000);
+    types(&mut app, "/query e");
+    press(&mut app, "tab");
+    app.arrived(Arrival::Event(Event::Disconnected { why: "it went away".into() }));
+    assert!(app.effects().contains(&Effect::AskNothing) && !app.is_asking());
+    // An answer that was under way comes all the same.
+    app.answered(Answer::Clients(vec!["eve".into()]));
+    assert_eq!(app.here().draft.text(), "/query eve ");
+    assert!(matches!(app.mode, Mode::Typing), "one candidate is no choice");
+}
