@@ -12,7 +12,7 @@ use super::own::Task;
 use super::pool::Cancelled;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::refusal::{Code, Refusal};
-use ring::{Ring, Ring128, Ring64};
+use ring::{Ring, Word};
 
 pub use prime::is_prime;
 
@@ -100,12 +100,12 @@ fn divisor(n: u128, cancelled: &Cancelled) -> Result<u128, Stopped> {
         return Ok(root);
     }
     match u64::try_from(n) {
-        Ok(n) => by_rho_or_curves(&Ring64::new(n), cancelled),
-        Err(_) => by_rho_or_curves(&Ring128::new(n), cancelled),
+        Ok(n) => by_rho_or_curves(&Ring::new(n), cancelled),
+        Err(_) => by_rho_or_curves(&Ring::new(n), cancelled),
     }
 }
 
-fn by_rho_or_curves<R: Ring>(ring: &R, cancelled: &Cancelled) -> Result<u128, Stopped> {
+fn by_rho_or_curves<W: Word>(ring: &Ring<W>, cancelled: &Cancelled) -> Result<u128, Stopped> {
     for constant in 1..=RHO_CONSTANTS {
         match rho(ring, constant) {
             Rho::Found(divisor) => return Ok(divisor),
@@ -126,7 +126,7 @@ enum Rho {
 
 /// Pollard's rho as Brent changed it: the values of x² and a constant, until two are equal modulo a
 /// divisor.
-fn rho<R: Ring>(ring: &R, constant: u64) -> Rho {
+fn rho<W: Word>(ring: &Ring<W>, constant: u64) -> Rho {
     let n = ring.modulus();
     let constant = ring.number(constant);
     let step = |x| ring.add(ring.square(x), constant);

@@ -2,7 +2,7 @@
 //! not of the number. Curves of Montgomery's form by Suyama's parameter, and the usual two stages.
 //! Pure: which curves are tried follows from the seed.
 
-use super::ring::{gcd, Ring};
+use super::ring::{gcd, Ring, Word};
 use super::Stopped;
 use crate::services::pool::Cancelled;
 
@@ -35,9 +35,9 @@ struct Point<V> {
 }
 
 /// A curve: of its equation, (A + 2) / 4 is all that counting needs.
-struct Curve<'a, R: Ring> {
-    ring: &'a R,
-    a: R::Value,
+struct Curve<'a, W> {
+    ring: &'a Ring<W>,
+    a: W,
 }
 
 /// What was found on a curve.
@@ -58,7 +58,7 @@ impl Found {
 }
 
 /// A divisor of a composite number without small prime divisors, that is no square.
-pub fn divisor<R: Ring>(ring: &R, mut seed: u64, cancelled: &Cancelled) -> Result<u128, Stopped> {
+pub fn divisor<W: Word>(ring: &Ring<W>, mut seed: u64, cancelled: &Cancelled) -> Result<u128, Stopped> {
     loop {
         for effort in EFFORTS {
             let (powers, remainders) = (prime_powers(effort.first), remainders(effort.step));
@@ -101,7 +101,7 @@ fn remainders(step: u64) -> Vec<u64> {
     (1..step / 2).step_by(2).filter(|r| gcd(u128::from(*r), u128::from(step)) == 1).collect()
 }
 
-fn attempt<R: Ring>(ring: &R, seed: u64, powers: &[u64], remainders: &[u64], effort: &Effort) -> Found {
+fn attempt<W: Word>(ring: &Ring<W>, seed: u64, powers: &[u64], remainders: &[u64], effort: &Effort) -> Found {
     let n = ring.modulus();
     let Some((curve, start)) = Curve::new(ring, 6 + (seed >> 32)) else { return Found::Nothing };
     let point = powers.iter().fold(start, |point, power| curve.times(point, *power));
@@ -112,10 +112,10 @@ fn attempt<R: Ring>(ring: &R, seed: u64, powers: &[u64], remainders: &[u64], eff
     curve.second_stage(point, remainders, effort)
 }
 
-impl<'a, R: Ring> Curve<'a, R> {
+impl<'a, W: Word> Curve<'a, W> {
     /// A curve and a point on it, whose group has an order that twelve divides. None where a division
     /// failed: it would tell a divisor, but that is too rare to be worth anything.
-    fn new(ring: &'a R, sigma: u64) -> Option<(Self, Point<R::Value>)> {
+    fn new(ring: &'a Ring<W>, sigma: u64) -> Option<(Self, Point<W>)> {
         let sigma = ring.number(sigma);
         let u = ring.sub(ring.square(sigma), ring.number(5));
         let v = ring.mul(ring.number(4), sigma);
@@ -129,7 +129,7 @@ impl<'a, R: Ring> Curve<'a, R> {
     }
 
     #[inline(always)]
-    fn double(&self, p: Point<R::Value>) -> Point<R::Value> {
+    fn double(&self, p: Point<W>) -> Point<W> {
         let ring = self.ring;
         let sum = ring.square(ring.add(p.x, p.z));
         let difference = ring.square(ring.sub(p.x, p.z));
@@ -142,7 +142,7 @@ impl<'a, R: Ring> Curve<'a, R> {
 
     /// The sum of two points whose difference is known.
     #[inline(always)]
-    fn add(&self, p: Point<R::Value>, q: Point<R::Value>, difference: Point<R::Value>) -> Point<R::Value> {
+    fn add(&self, p: Point<W>, q: Point<W>, difference: Point<W>) -> Point<W> {
         let ring = self.ring;
         let a = ring.mul(ring.sub(p.x, p.z), ring.add(q.x, q.z));
         let b = ring.mul(ring.add(p.x, p.z), ring.sub(q.x, q.z));
@@ -153,7 +153,7 @@ impl<'a, R: Ring> Curve<'a, R> {
     }
 
     /// A multiple, by Montgomery's ladder.
-    fn times(&self, p: Point<R::Value>, factor: u64) -> Point<R::Value> {
+    fn times(&self, p: Point<W>, factor: u64) -> Point<W> {
         let (mut low, mut high) = (p, self.double(p));
         if factor == 1 {
             return low;
@@ -171,7 +171,7 @@ impl<'a, R: Ring> Curve<'a, R> {
 
     /// Whether one more prime up to the second bound makes the point zero: a prime is a multiple of the
     /// giant step and a remainder, and then the two multiples of the point have the same x.
-    fn second_stage(&self, point: Point<R::Value>, remainders: &[u64], effort: &Effort) -> Found {
+    fn second_stage(&self, point: Point<W>, remainders: &[u64], effort: &Effort) -> Found {
         let ring = self.ring;
         let mut near = Vec::with_capacity(remainders.len());
         let two = self.double(point);
@@ -210,10 +210,10 @@ impl<'a, R: Ring> Curve<'a, R> {
     }
 
     /// The x of many points, with one division for all. None when it fails.
-    fn x_of_all(&self, points: &[Point<R::Value>]) -> Option<Vec<R::Value>> {
+    fn x_of_all(&self, points: &[Point<W>]) -> Option<Vec<W>> {
         let ring = self.ring;
         let mut product = ring.one();
-        let mut xs: Vec<R::Value> = Vec::with_capacity(points.len());
+        let mut xs: Vec<W> = Vec::with_capacity(points.len());
         for point in points {
             xs.push(product);
             product = ring.mul(product, point.z);
@@ -229,12 +229,11 @@ impl<'a, R: Ring> Curve<'a, R> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ring::{Ring128, Ring64};
     use super::*;
 
     #[test]
     fn multiples_of_a_point_are_the_same_by_any_way() {
-        let ring = Ring64::new(1_000_000_007);
+        let ring = Ring::new(1_000_000_007);
         let (curve, p) = Curve::new(&ring, 11).expect("the modulus is prime");
         let x = |p: Point<u64>| ring.mul(p.x, ring.inverse(p.z).expect("the modulus is prime"));
         assert_eq!(x(curve.times(curve.times(p, 6), 35)), x(curve.times(p, 210)));
@@ -250,10 +249,10 @@ mod tests {
     fn a_divisor_is_found_in_one_word_and_in_two() {
         let cancelled = Cancelled::default();
         let (p, q) = (4_294_967_291_u64, 4_294_967_279);
-        let found = divisor(&Ring64::new(p * q), 1, &cancelled).expect("it is not cancelled");
+        let found = divisor(&Ring::new(p * q), 1, &cancelled).expect("it is not cancelled");
         assert!([p, q].contains(&(found as u64)), "{found}");
         let q = 1_000_000_000_000_000_003;
-        let found = divisor(&Ring128::new(u128::from(p) * q), 1, &cancelled).expect("it is not cancelled");
+        let found = divisor(&Ring::new(u128::from(p) * q), 1, &cancelled).expect("it is not cancelled");
         assert!([p.into(), q].contains(&found), "{found}");
     }
 
@@ -261,6 +260,6 @@ mod tests {
     fn who_is_told_to_stop_stops() {
         let cancelled = Cancelled::default();
         cancelled.set();
-        assert!(divisor(&Ring64::new(35), 1, &cancelled).is_err());
+        assert!(divisor(&Ring::<u64>::new(35), 1, &cancelled).is_err());
     }
 }

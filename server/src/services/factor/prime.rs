@@ -2,7 +2,7 @@
 //! 3·10^23, and beyond that by a strong Lucas test as well (together the test of Baillie, Pomerance,
 //! Selfridge and Wagstaff and more: no composite number is known that passes it). Pure.
 
-use super::ring::{Ring, Ring128, Ring64};
+use super::ring::{Ring, Word};
 
 /// Below it the twelve bases decide for certain (Sorenson and Webster, 2015).
 const PROVEN: u128 = 318_665_857_834_031_151_167_461;
@@ -18,17 +18,17 @@ pub fn is_prime(n: u128) -> bool {
         return n == u128::from(*base);
     }
     match u64::try_from(n) {
-        Ok(n) => passes(&Ring64::new(n)),
-        Err(_) => passes(&Ring128::new(n)),
+        Ok(n) => passes(&Ring::new(n)),
+        Err(_) => passes(&Ring::new(n)),
     }
 }
 
 /// The tests, of an odd number that none of the bases divides.
-fn passes<R: Ring>(ring: &R) -> bool {
+fn passes<W: Word>(ring: &Ring<W>) -> bool {
     BASES.iter().all(|base| is_strong_for(ring, *base)) && (ring.modulus() < PROVEN || is_strong_lucas(ring))
 }
 
-fn is_strong_for<R: Ring>(ring: &R, base: u64) -> bool {
+fn is_strong_for<W: Word>(ring: &Ring<W>, base: u64) -> bool {
     let n = ring.modulus();
     let (one, minus_one) = (ring.one(), ring.sub(ring.zero(), ring.one()));
     let twos = (n - 1).trailing_zeros();
@@ -47,7 +47,7 @@ fn is_strong_for<R: Ring>(ring: &R, base: u64) -> bool {
 
 /// With the parameters that Selfridge proposed: P = 1, and D the first of 5, -7, 9, -11 … that is no
 /// square modulo the number.
-fn is_strong_lucas<R: Ring>(ring: &R) -> bool {
+fn is_strong_lucas<W: Word>(ring: &Ring<W>) -> bool {
     let n = ring.modulus();
     if n.isqrt().pow(2) == n {
         return false; // there is no such D
@@ -145,8 +145,8 @@ mod tests {
         let known = [5459, 5777, 10877, 16109, 18971];
         for n in (41..20_000_u64).step_by(2) {
             let expected = is_prime(n.into()) || known.contains(&n);
-            assert_eq!(is_strong_lucas(&Ring64::new(n)), expected, "{n}");
-            assert_eq!(is_strong_lucas(&Ring128::new(n.into())), expected, "{n}");
+            assert_eq!(is_strong_lucas(&Ring::new(n)), expected, "{n}");
+            assert_eq!(is_strong_lucas(&Ring::<u128>::new(n.into())), expected, "{n}");
         }
     }
 
