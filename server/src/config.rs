@@ -68,6 +68,8 @@ pub struct Config {
     pub doors: doors::Doors,
     /// Whether any client of this machine may shut the server down in the persistent dialect.
     pub allow_shutdown: bool,
+    /// Whether the end of standard input stops the server.
+    pub until_stdin_ends: bool,
     /// The server's name, valid as a client's.
     pub name: Choice<String>,
     /// The cluster and how it is found.
@@ -227,6 +229,7 @@ impl Stage {
         let insecure = self.take("insecure", false, values::yes_no, bool::to_string);
         let doors = self.doors(insecure);
         let allow_shutdown = self.take("allow-shutdown", false, values::yes_no, bool::to_string);
+        let until_stdin_ends = self.take("until-stdin-ends", false, values::yes_no, bool::to_string);
         let threads = self.take("threads", 1, count(1..=256), usize::to_string);
         // One is left to the sockets.
         let spare_cores = around.cores.saturating_sub(1).clamp(1, 256);
@@ -260,6 +263,7 @@ impl Stage {
             peer_listen,
             doors,
             allow_shutdown,
+            until_stdin_ends,
             name,
             cluster,
             threads,

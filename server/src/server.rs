@@ -16,10 +16,12 @@ use async_signal::{Signal, Signals};
 use event_listener::Event;
 use futures::future::{join_all, select, Either};
 use futures::StreamExt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long the links have at least to send what waits on them. A guess: some round trips.
@@ -70,6 +72,10 @@ async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()>
     rt::spawn(answer_what_is_worked_out(hub.clone()));
     rt::spawn(expire_questions(hub.clone()));
     rt::spawn(watch_signals(signals, hub.clone(), config.drain_deadline));
+    if config.until_stdin_ends {
+        watch_stdin(hub.clone(), config.drain_deadline)
+            .context("cannot wait for the end of standard input")?;
+    }
     let peer_addr = peer_port.addr;
     let shell = take_part(&hub, &config, peer_port, now)
         .with_context(|| format!("cannot serve other servers on {peer_addr}"))?;
@@ -108,7 +114,7 @@ async fn serve(config: Config, started: Started, now: Now) -> anyhow::Result<()>
 }
 
 /// Opens the peer port's sockets for the others of the cluster.
-fn take_part(hub: &Arc<Hub>, config: &Config, peer_port: PeerPort, now: Now) -> std::io::Result<Arc<Shell>> {
+fn take_part(hub: &Arc<Hub>, config: &Config, peer_port: PeerPort, now: Now) -> io::Result<Arc<Shell>> {
     let towards = config.cluster.join.iter().find_map(JoinAddr::ip).unwrap_or(ANYWHERE);
     let reached = |bound| advertised(bound, Some(towards));
     let client_addr = hub.servers.client_addr().map_or(peer_port.addr, reached);
@@ -184,6 +190,17 @@ async fn watch_signals(mut signals: Signals, hub: Arc<Hub>, within: Duration) {
         log::info!(signal:? = signal; "told to stop");
         hub.ask_drain(within);
     }
+}
+
+/// The end of standard input asks for a drain. Reading it blocks, so a thread of its own does.
+fn watch_stdin(hub: Arc<Hub>, within: Duration) -> io::Result<()> {
+    let watcher = thread::Builder::new().name("stdin".into());
+    let watch = move || {
+        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        log::info!("standard input has ended");
+        hub.ask_drain(within);
+    };
+    watcher.spawn(watch).map(drop)
 }
 
 /// Fails requests when their time is over.

@@ -5,6 +5,7 @@
 use hubbub_tests::{binaries, hub, program, wait, Cluster, Encoding, Program};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -336,4 +337,17 @@ fn the_token_of_the_connected_server_is_found() {
         Program::start(command).finish().ok();
     }
     assert!(hub::builder().run_dir(&cluster.run_dir()).name("beta").try_start().is_err());
+}
+
+#[test]
+fn a_server_can_end_with_its_standard_input() {
+    let user = User::new();
+    let mut command = user.hubbubd(&[&FREE[..], &["--until-stdin-ends"]].concat());
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    wait::until("a server", || (user.run(&["status"]).0 == Some(0)).then_some(()));
+    stdin.write_all(b"what it brings is not read\n").unwrap();
+    assert!(child.try_wait().unwrap().is_none());
+    drop(stdin);
+    assert_eq!(wait::until("its end", || child.try_wait().unwrap()).code(), Some(0));
 }

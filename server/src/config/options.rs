@@ -80,13 +80,16 @@ options! {
     "run-dir" "PATH" ["$XDG_RUNTIME_DIR/hubbub, or hubbub-run-UID in the folder for passing files"] (finds)
         "The folder where the servers of one user on this machine find each other";
     "door" "NAME[=ADDR]" ["none"] (many)
-        "A port for the unchanged clients of an older system, blob, at the address that it is known by or \
-         another; several separated by commas, or the option several times";
+        "A port for the unchanged clients of an older system (blob, fleet or points), at the address \
+         that it is known by or another; several separated by commas, or the option several times";
     "doors" "all|none" ["none"]
         "All doors at once, each at the address that it is known by";
     "allow-shutdown" "BOOL" ["false"]
         "Let any client of this machine that speaks the persistent dialect shut the server down, as its \
          old server did";
+    "until-stdin-ends" "BOOL" ["false"]
+        "Stop when standard input ends: for a program that starts a server for itself, and is not to leave \
+         it behind however it ends";
     "insecure" "BOOL" ["false"]
         "Serve beyond this machine although nobody has to authenticate: for trusted networks only";
     "threads" "N" ["1"]

@@ -120,6 +120,7 @@ fn every_option_tells_its_mistakes_at_each_place() {
         ("door", "cellar"),
         ("doors", "some"),
         ("allow-shutdown", "maybe"),
+        ("until-stdin-ends", "maybe"),
         ("insecure", "perhaps"),
         ("threads", "0"),
         ("workers", "0"),

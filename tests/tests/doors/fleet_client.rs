@@ -47,13 +47,19 @@ fn of_hub(hub: &Hub, place: &Place, seconds: &str) -> Program {
     Program::start(client(hub.door_addr("fleet"), place.path(), seconds))
 }
 
+/// The processes that a process has started, as soon as there are so many.
+fn children_of(parent: Process, count: usize) -> Vec<Process> {
+    let children = format!("/proc/{0}/task/{0}/children", parent.0);
+    wait::until("children", || {
+        let text = std::fs::read_to_string(&children).ok()?;
+        let pids = text.split_whitespace().map(|pid| pid.parse().map(Process));
+        pids.collect::<Result<Vec<_>, _>>().ok().filter(|pids| pids.len() == count)
+    })
+}
+
 /// The process that a client lets write.
 fn writer_of(client: Process) -> Process {
-    let children = format!("/proc/{0}/task/{0}/children", client.0);
-    wait::until("a writer", || {
-        let text = std::fs::read_to_string(&children).ok()?;
-        text.split_whitespace().next()?.parse().ok().map(Process)
-    })
+    children_of(client, 1)[0]
 }
 
 #[test]
@@ -291,35 +297,43 @@ fn a_full_disk_is_told_with_what_was_free_and_needed() {
     disk.0.is_clean();
 }
 
+/// The demonstration in this folder.
+fn demo(place: &Place, more: &[&str]) -> Program {
+    let mut command = hubbub_command();
+    command.args(["fleet", "demo", "--dir"]).arg(place.path()).args(more);
+    command.arg("--hubbubd").arg(hubbub_tests::binaries::hubbubd());
+    Program::start(command)
+}
+
 #[test]
 fn the_demonstration_shows_three_clients_and_leaves_nothing() {
     let place = Place::new();
-    let demo = |more: &[&str]| {
-        let mut command = hubbub_command();
-        command.args(["fleet", "demo", "--dir"]).arg(place.path()).args(more);
-        command.arg("--hubbubd").arg(hubbub_tests::binaries::hubbubd());
-        Program::start(command)
-    };
-    let finished = demo(&["--runtime", "4", "--json"]).finish();
+    let finished = demo(&place, &["--runtime", "4", "--json"]).finish();
     let report: Report = serde_json::from_value(finished.json().remove(0)).unwrap();
     assert_eq!((report.passed, report.aborted, report.clients.len()), (3, 0, 3), "{finished:?}");
     let sizes: Vec<_> = report.clients.iter().map(|c| (c.chunk_mb, c.file_mb)).collect();
     assert!(sizes.iter().all(|size| sizes.iter().filter(|other| *other == size).count() == 1), "{sizes:?}");
     place.is_clean();
 
-    let mut stopped = demo(&["--runtime", "60"]);
+    let mut stopped = demo(&place, &["--runtime", "60"]);
     stopped.says_aside("the coordinator listens on");
-    let children = format!("/proc/{0}/task/{0}/children", stopped.process().0);
-    let children: Vec<Process> = wait::until("four children", || {
-        let text = std::fs::read_to_string(&children).ok()?;
-        let pids: Vec<Process> =
-            text.split_whitespace().filter_map(|pid| pid.parse().ok().map(Process)).collect();
-        (pids.len() == 4).then_some(pids)
-    });
+    let children = children_of(stopped.process(), 4);
     stopped.process().signal(Signal::INT);
     stopped.finish().failed(130);
     children.iter().for_each(|child| assert!(!child.is_alive(), "{child:?} is left"));
     place.is_clean();
+}
+
+#[test]
+fn a_demonstration_that_is_killed_leaves_no_process() {
+    let place = Place::new();
+    let mut killed = demo(&place, &["--runtime", "60"]);
+    killed.says_aside("the coordinator listens on");
+    let children = children_of(killed.process(), 4);
+    killed.process().signal(Signal::KILL);
+    wait::until("the hub and the clients to end", || {
+        children.iter().all(|child| !child.is_alive()).then_some(())
+    });
 }
 
 #[test]

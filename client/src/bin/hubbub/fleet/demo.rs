@@ -183,7 +183,8 @@ async fn start_hub(
     command.args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--door", "fleet=127.0.0.1:0"]);
     command.args(["--name", "demo"]).arg("--run-dir").arg(folder.join("run"));
     command.arg("--data-dir").arg(folder.join("data")).arg("--ready-file").arg(&ready);
-    command.current_dir(folder).stdin(Stdio::null());
+    // The pipe ends with this process, however it ends, and with the pipe the hub.
+    command.arg("--until-stdin-ends").current_dir(folder).stdin(Stdio::piped());
     command.stdout(output().map_err(cannot)?).stderr(output().map_err(cannot)?);
     let mut child = command.spawn().map_err(cannot)?;
     let deadline = Instant::now() + PATIENCE;
