@@ -53,96 +53,73 @@ impl Conversation {
     }
 }
 
+impl Conversation {
+    fn spoken(&self) -> &dyn Talk {
+        match self {
+            Native(session) => session,
+            Foreign(door) => &**door,
+        }
+    }
+
+    fn spoken_mut(&mut self) -> &mut dyn Talk {
+        match self {
+            Native(session) => session,
+            Foreign(door) => &mut **door,
+        }
+    }
+}
+
 impl Talk for Conversation {
     fn client(&self) -> &Arc<Client> {
-        match self {
-            Native(session) => session.client(),
-            Foreign(door) => door.client(),
-        }
+        self.spoken().client()
     }
 
     fn handle(&mut self, hub: &Hub, batch: &mut Batch, input: Input<'_>) -> usize {
         self.decide(hub, batch, input.unread());
-        match self {
-            Native(session) => session.handle(hub, batch, input),
-            Foreign(door) => door.handle(hub, batch, input),
-        }
+        self.spoken_mut().handle(hub, batch, input)
     }
 
     fn is_over(&self) -> bool {
-        match self {
-            Native(session) => session.is_over(),
-            Foreign(door) => door.is_over(),
-        }
+        self.spoken().is_over()
     }
 
     fn waits(&self) -> bool {
-        match self {
-            Native(session) => session.waits(),
-            Foreign(door) => door.waits(),
-        }
+        self.spoken().waits()
     }
 
     fn is_due(&self) -> bool {
-        match self {
-            Native(session) => session.is_due(),
-            Foreign(door) => door.is_due(),
-        }
+        self.spoken().is_due()
     }
 
     fn sends_long_units(&self) -> bool {
-        match self {
-            Native(session) => session.sends_long_units(),
-            Foreign(door) => door.sends_long_units(),
-        }
+        self.spoken().sends_long_units()
     }
 
     fn hurries(&self) -> bool {
-        match self {
-            Native(session) => session.hurries(),
-            Foreign(door) => door.hurries(),
-        }
+        self.spoken().hurries()
     }
 
     fn may_half_close(&self) -> bool {
-        match self {
-            Native(session) => session.may_half_close(),
-            Foreign(door) => door.may_half_close(),
-        }
+        self.spoken().may_half_close()
     }
 
     fn show_life(&mut self, hub: &Hub, batch: &mut Batch) {
-        match self {
-            Native(session) => session.show_life(hub, batch),
-            Foreign(door) => door.show_life(hub, batch),
-        }
+        self.spoken_mut().show_life(hub, batch);
     }
 
     fn deadline(&self, hub: &Hub) -> Option<Instant> {
-        match self {
-            Native(session) => session.deadline(hub),
-            Foreign(door) => door.deadline(hub),
-        }
+        self.spoken().deadline(hub)
     }
 
     fn on_time(&mut self, hub: &Hub, batch: &mut Batch) {
-        match self {
-            Native(session) => session.on_time(hub, batch),
-            Foreign(door) => door.on_time(hub, batch),
-        }
+        self.spoken_mut().on_time(hub, batch);
     }
 
     fn cut_off(&mut self, unread: &[u8], hub: &Hub, batch: &mut Batch) {
-        match self {
-            Native(session) => session.cut_off(unread, hub, batch),
-            Foreign(door) => door.cut_off(unread, hub, batch),
-        }
+        self.spoken_mut().cut_off(unread, hub, batch);
     }
 
     fn left(&mut self, reason: &'static str, hub: &Hub, batch: &mut Batch) {
-        match self {
-            Native(session) => session.left(reason, hub, batch),
-            Foreign(door) => door.left(reason, hub, batch),
-        }
+        self.spoken_mut().left(reason, hub, batch);
     }
 }
