@@ -79,7 +79,7 @@ const BEFORE: &[(When, &[&str])] = &[
         Dotted,
         &[
             "hon", "fr", "gen", "col", "maj", "adm", "gov", "sen", "rep", "pr", "me", "st prof", "on",
-            "arch", "cav", "doc", "κ", "г", "د", "أ", "م", "pd", "akad", "lic", "eng", "tit", "av", "amb",
+            "arch", "cav", "doc", "κ", "г", "د", "أ", "م", "pd", "akad", "eng", "tit", "av", "amb",
             "dir", "assoc",
         ],
     ),

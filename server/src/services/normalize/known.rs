@@ -137,8 +137,8 @@ pub(super) const ENDINGS: &[&str] =
 /// Lower case inside the name of an organisation that is set anew.
 pub(super) const SMALL: &[&str] = &[
     "of", "the", "and", "for", "in", "on", "at", "to", "de", "del", "la", "las", "los", "du", "des", "di",
-    "della", "do", "da", "dos", "und", "für", "der", "die", "das", "des", "zur", "zu", "von", "vom", "y",
-    "e", "et", "van", "en", "og", "och", "по", "и", "для", "των", "και", "του", "της",
+    "della", "do", "da", "dos", "und", "für", "der", "die", "das", "zur", "zu", "von", "vom", "y", "e", "et",
+    "van", "en", "og", "och", "по", "и", "для", "των", "και", "του", "της",
 ];
 
 /// Short words that are no acronyms, so that a name of them in capitals is set anew.

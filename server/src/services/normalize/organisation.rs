@@ -54,7 +54,8 @@ pub(super) fn normalized(name: &str) -> String {
         rest = shorter;
     }
     // Company, The
-    if let Some((name, article)) = rest.rsplit_once(", ").filter(|(_, last)| last.eq_ignore_ascii_case("the"))
+    while let Some((name, article)) =
+        rest.rsplit_once(", ").filter(|(_, last)| last.eq_ignore_ascii_case("the"))
     {
         rest = format!("{article} {}", trimmed(name));
     }

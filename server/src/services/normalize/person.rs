@@ -209,7 +209,8 @@ fn is_title(words: &[String], rest: &[String], written: Shape, after_title: bool
     if matches!(key.as_str(), "m" | "mm") {
         return has_stop && shape != Shape::Lower && !rest.iter().any(is_letter) && !after_title;
     }
-    let found = honorifics::before(&key).any(|when| match when {
+    let mut found = honorifics::before(&key);
+    found.any(|when| match when {
         When::Always => true,
         When::Dotted => {
             has_stop
@@ -226,23 +227,25 @@ fn is_title(words: &[String], rest: &[String], written: Shape, after_title: bool
                     || has_stop && shape == written)
         }
         When::LowerAfterTitle => after_title && shape == Shape::Lower,
-    });
-    found
+    })
 }
 
-/// Takes 先生, 様, 씨 and their like off the end of a name that stays long enough.
+/// Takes 先生, 様, 씨 and their like off the end of a name, as long as enough remains.
 fn strip_attached(words: &mut Vec<String>) {
-    let many = words.len() > 1;
-    let Some(last) = words.last_mut().filter(|last| is_east_asian(last)) else { return };
-    for end in ATTACHED {
-        if many && last == end {
-            words.pop();
-            return;
+    'end: loop {
+        let many = words.len() > 1;
+        let Some(last) = words.last_mut().filter(|last| is_east_asian(last)) else { return };
+        for end in ATTACHED {
+            if many && last == end {
+                words.pop();
+                continue 'end;
+            }
+            if let Some(rest) = last.strip_suffix(end).filter(|rest| many || rest.chars().nth(1).is_some()) {
+                *last = rest.to_owned();
+                continue 'end;
+            }
         }
-        if let Some(rest) = last.strip_suffix(end).filter(|rest| many || rest.chars().nth(1).is_some()) {
-            *last = rest.to_owned();
-            return;
-        }
+        return;
     }
 }
 
