@@ -295,6 +295,7 @@ fn both_sides_go_and_come_and_a_conversation_falls_silent() {
     status_has(&bob, "ops is silent now");
     bob.sees(" ops (silent)");
     bob.presses("alt-1");
+    bob.sees("what the hub says");
     let mut eve = script(&hub, "eve");
     eve.ask("publish ops bob, are you there?").ok();
     lists(&bob, 2, "ops 1");
