@@ -48,6 +48,18 @@ fn typed_requests_come_back_typed() {
 }
 
 #[test]
+fn members_behind_the_data_of_an_answer_are_passed_over() {
+    block_on(async {
+        let hub = Hub::start().await.unwrap();
+        for options in ways(&hub) {
+            let connection = options.connect().await.unwrap();
+            assert_eq!(connection.call::<_, Order>("more", &order(1)).await.unwrap(), order(1));
+            connection.close().await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn refusals_leave_the_connection_as_it_is() {
     block_on(async {
         let hub = Hub::start().await.unwrap();

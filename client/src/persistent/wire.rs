@@ -173,7 +173,11 @@ impl Wire {
             self.dead = Some(why.clone());
             return Err(Error::disconnected(why));
         }
-        let payload = message.payload();
-        serde_json::from_str(&payload).map_err(|why| Error::bad_reply(format!("the answer of {name}: {why}")))
+        serde_json::from_str(&message.payload()).or_else(|why| {
+            // Behind the data of another server's answer there may be more members.
+            let read = Message::read(text, self.form).ok();
+            let data = read.and_then(|message| serde_json::from_str(&message.payload()).ok());
+            data.ok_or_else(|| Error::bad_reply(format!("the answer of {name}: {why}")))
+        })
     }
 }

@@ -1,5 +1,6 @@
-//! What the hub for tests says in frames: the persistent dialect, with the services `echo` and `later`
-//! (the same, but it answers only when something else is asked). Pure.
+//! What the hub for tests says in frames: the persistent dialect, with the services `echo`, `later`
+//! (the same, but it answers only when something else is asked) and `more` (the same, with one more member
+//! behind the data). Pure.
 
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::persistent::{
@@ -47,6 +48,11 @@ impl Conversation {
             }
             SHUTDOWN => push_error(form, number(Code::NotAllowed), "not here", &mut out),
             "echo" | "later" => push_answer(form, &title, Payload::Json(&payload), &mut out),
+            "more" => {
+                let answer = format!(r#"{{"{}":"{title}","data":{payload},"more":[1]}}"#, form.key());
+                out.extend_from_slice(&(answer.len() as u32).to_be_bytes());
+                out.extend_from_slice(answer.as_bytes());
+            }
             _ => push_error(form, number(Code::NoSuchService), "nobody offers that", &mut out),
         }
         if asks == "later" {
