@@ -65,9 +65,10 @@ pub trait Talk: Send + Sync + 'static {
         false
     }
 
-    /// Whether a client that has closed its side may still wait for answers.
-    fn may_half_close(&self) -> bool {
-        true
+    /// How long a client that has closed its side is still taken for one that waits for its answers. One
+    /// that is gone looks the same, as long as nothing is sent to it.
+    fn patience(&self) -> Duration {
+        Duration::MAX
     }
 
     /// Tells such a client that it is still served.
@@ -174,11 +175,8 @@ impl<T: Talk> Connection<T> {
                 Box::pin(rt::sleep(BREAK)).await;
             }
         }
-        // Where the writer found the connection broken, nobody has told the hub yet; who overflowed
-        // is closed at the end of the batch that it was too much in.
-        if !client.outbox.is_overflowed() {
-            Box::pin(self.leave("connection reset")).await;
-        }
+        // Where the writer found the connection broken, nobody has told the hub yet.
+        Box::pin(self.leave("connection reset")).await;
     }
 
     /// One batch of commands: how it ended, whether a receiver is behind, and the turn at whose end
@@ -270,8 +268,9 @@ impl<T: Talk> Connection<T> {
             let nothing_waits = || {
                 client.open_requests.load(Ordering::Acquire) == 0 && client.waits.load(Ordering::Acquire) == 0
             };
-            while self.talk.may_half_close() && client.outbox.is_open() && !nothing_waits() {
-                let again = Instant::now() + SHOW_LIFE;
+            let (ended, patience) = (Instant::now(), self.talk.patience());
+            while client.outbox.is_open() && !nothing_waits() && ended.elapsed() < patience {
+                let again = Instant::now() + SHOW_LIFE.min(patience);
                 if rt::before(again, answered(client, nothing_waits)).await.is_none() {
                     let mut batch = Batch::new(Now::read());
                     self.talk.show_life(&self.hub, &mut batch);
@@ -284,6 +283,10 @@ impl<T: Talk> Connection<T> {
 
     async fn leave(&mut self, reason: &'static str) {
         let mut batch = Batch::new(Now::read());
+        // The batch that was too much for it may not be at its end, and this task the first to tell why.
+        if self.talk.client().outbox.is_overflowed() {
+            self.hub.close_overflowed(self.talk.client(), &mut batch);
+        }
         self.talk.left(reason, &self.hub, &mut batch);
         hand_over(&self.hub, batch).written(&self.hub).await;
     }

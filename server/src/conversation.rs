@@ -10,7 +10,7 @@ use crate::session::Session;
 use hubbub_shared::encoding::{Decoder, Step};
 use hubbub_shared::Encoding;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a client of the client port speaks.
 // Nearly all are native, and those are not to be looked for behind another pointer.
@@ -99,8 +99,8 @@ impl Talk for Conversation {
         self.spoken().hurries()
     }
 
-    fn may_half_close(&self) -> bool {
-        self.spoken().may_half_close()
+    fn patience(&self) -> Duration {
+        self.spoken().patience()
     }
 
     fn show_life(&mut self, hub: &Hub, batch: &mut Batch) {

@@ -24,6 +24,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// What is left of a drain's time when those who still wait for answers are told that none will come. A
+/// guess: some round trips, and a busy machine.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the links have at least to send what waits on them. A guess: some round trips.
 const LEAVING: Duration = Duration::from_secs(1);
 /// Stands for the network beyond this machine where no address of it is known: one of those that are
@@ -147,12 +150,24 @@ async fn drain_wanted(hub: &Hub) -> Duration {
     }
 }
 
-/// Tells everyone, and waits until all that was queued is sent and all sockets are closed.
+/// Tells everyone, those last who wait for an answer or owe one, and waits until all that was queued is
+/// sent and all sockets are closed.
 async fn drain(hub: &Arc<Hub>, deadline: Instant) {
     let within = deadline.saturating_duration_since(Instant::now());
     log::info!(clients = hub.clients.count(), within_ms = within.as_millis() as u64; "draining");
-    hand_over(hub, hub.drain(Now::read())).written(hub).await;
     let sockets = hub.clients.sockets.clone();
+    let give_up = deadline.checked_sub(LAST_WORDS.min(within / 2)).unwrap_or(deadline);
+    loop {
+        let change = select(hub.services.settled.listen(), sockets.closed.listen());
+        hand_over(hub, hub.drain(true, Now::read())).written(hub).await;
+        if hub.clients.count() == 0 {
+            break;
+        }
+        if rt::before(give_up, change).await.is_none() {
+            hand_over(hub, hub.drain(false, Now::read())).written(hub).await;
+            break;
+        }
+    }
     loop {
         let closed = sockets.closed.listen();
         if sockets.open() == 0 {
@@ -181,8 +196,9 @@ fn stopping_signals() -> Vec<Signal> {
 
 /// The first signal asks for a drain, the second ends the process.
 async fn watch_signals(mut signals: Signals, hub: Arc<Hub>, within: Duration) {
+    let mut is_told = false;
     while let Some(Ok(signal)) = signals.next().await {
-        if hub.drain_asked().is_some() {
+        if std::mem::replace(&mut is_told, true) {
             log::warn!(signal:? = signal; "told twice to stop: ending at once");
             crate::logging::finish();
             std::process::exit(1);

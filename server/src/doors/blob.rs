@@ -1,12 +1,13 @@
 //! The door `blob`: one request a connection, a 4-byte little-endian length and JSON, or bare JSON for
 //! people; the answer comes the same way, and then the close.
 
-use super::{Dialect, Opener, Place};
+use super::{Dialect, Opener, Place, HALF_CLOSED};
 use crate::buffers::Input;
 use crate::connection::{self, Talk};
 use crate::hub::{Batch, Client, Farewell, Hub};
 use crate::services::Request;
-use hubbub_shared::encoding::scan::Scanner;
+use hubbub_shared::encoding::json::{self, Strings};
+use hubbub_shared::encoding::scan::{ScanError, Scanner};
 use hubbub_shared::encoding::{Out, Payload};
 use hubbub_shared::limits::DEFAULT_REQUEST_TIMEOUT;
 use hubbub_shared::refusal::{Code, Refusal};
@@ -19,6 +20,10 @@ const SERVICES: [&str; 3] = ["factor", "palindrome", "fibonacci"];
 
 /// Bytes of the length before the JSON. Protocol.
 const HEAD: usize = 4;
+
+/// How long a request may take, its turn in the pool included: as many as the pool takes come at once. A
+/// guess; the old system had no limit, and a single request takes less than a second.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// Opens the door.
 pub fn open(_: Place<'_>) -> Opener {
@@ -42,14 +47,13 @@ enum State {
     Over,
 }
 
-/// Looks for the end of a bare object: how far it has come, how deep it is, and whether it is within a
-/// string. What is between the braces is not looked at.
+/// Looks for the end of a bare object: how far it has come, how deep it is, and where strings are. What
+/// is between the braces is not looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Braces {
     seen: usize,
     depth: usize,
-    in_string: bool,
-    escaped: bool,
+    strings: Strings,
 }
 
 impl Braces {
@@ -57,13 +61,10 @@ impl Braces {
     fn end(&mut self, unread: &[u8]) -> Option<usize> {
         for &byte in &unread[self.seen..] {
             self.seen += 1;
-            if self.in_string {
-                self.in_string = self.escaped || byte != b'"';
-                self.escaped = byte == b'\\' && !self.escaped;
+            if self.strings.take(byte) {
                 continue;
             }
             match byte {
-                b'"' => self.in_string = true,
                 b'{' | b'[' => self.depth += 1,
                 b'}' | b']' => self.depth = self.depth.saturating_sub(1),
                 _ => {}
@@ -109,9 +110,11 @@ impl Blob {
 
     fn ask(&mut self, body: &[u8], hub: &Hub, batch: &mut Batch) {
         self.state = State::Asked;
+        // It is answered once, however the connection ends.
+        self.client.set_last_words(Box::default());
         hub.count(batch);
         let asked = request(body).and_then(|(service, payload)| {
-            let request = Request { service, payload, within: DEFAULT_REQUEST_TIMEOUT, re: None };
+            let request = Request { service, payload, within: WITHIN, re: None };
             hub.services.request(hub, &self.client, &request, batch)
         });
         if let Err(refusal) = asked {
@@ -167,8 +170,11 @@ fn request(body: &[u8]) -> Result<(&'static str, Payload<'_>), Refusal> {
         Ok(())
     });
     match (scanned, members) {
-        (Ok(()), [Some((key, value)), None]) => {
+        (Ok(()) | Err(ScanError::NumberTooLarge(_)), [Some((key, value)), None]) => {
+            // A key may be written with escapes.
+            let key = json::string(&format!("\"{key}\"")).ok_or_else(invalid)?.into_owned();
             let service = SERVICES.into_iter().find(|service| *service == key).ok_or_else(invalid)?;
+            scanned.map_err(ScanError::refusal)?;
             // The service takes digits in a string for a number, too.
             if service != "palindrome" && value.starts_with('"') {
                 return Err(invalid());
@@ -221,8 +227,11 @@ impl Talk for Blob {
 
     /// People with `nc` close their side when they have asked; the old clients keep it open until they
     /// are answered.
-    fn may_half_close(&self) -> bool {
-        self.client.dialect() == Some(Dialect::BareBlob)
+    fn patience(&self) -> Duration {
+        match self.client.dialect() {
+            Some(Dialect::BareBlob) => DEFAULT_REQUEST_TIMEOUT,
+            _ => HALF_CLOSED,
+        }
     }
 
     fn deadline(&self, hub: &Hub) -> Option<Instant> {
@@ -236,6 +245,9 @@ impl Talk for Blob {
 
     fn cut_off(&mut self, unread: &[u8], hub: &Hub, batch: &mut Batch) {
         if !matches!(self.state, State::Asked | State::Over) && !unread.is_empty() {
+            if unread.starts_with(b"{") && framing(unread).is_none() {
+                self.client.set_dialect(Dialect::BareBlob);
+            }
             let message = "the request has no end";
             self.refuse(&Refusal::bad_argument(message), "request cut off", hub, batch);
         }
@@ -267,7 +279,7 @@ pub fn push_bare(what: &Out<'_>, out: &mut Vec<u8>) {
 /// Whether there was something to say.
 fn push(what: &Out<'_>, out: &mut Vec<u8>) -> bool {
     match what {
-        Out::Answered(_, _, answer) => push_spaced(answer.raw(), out),
+        Out::Answered(_, _, answer) => json::push_spaced(answer.raw(), out),
         Out::Error(_, refusal) | Out::Closing(refusal, ..) => {
             let words: &[u8] = match refusal.code {
                 Code::TooLarge | Code::Timeout => b"value too large to process",
@@ -283,27 +295,6 @@ fn push(what: &Out<'_>, out: &mut Vec<u8>) -> bool {
         _ => return false,
     }
     true
-}
-
-/// Appends JSON with a space after each comma and colon, and no other white space.
-fn push_spaced(json: &str, out: &mut Vec<u8>) {
-    let (mut in_string, mut escaped) = (false, false);
-    for &byte in json.as_bytes() {
-        if in_string {
-            in_string = escaped || byte != b'"';
-            escaped = byte == b'\\' && !escaped;
-            out.push(byte);
-            continue;
-        }
-        match byte {
-            b' ' | b'\n' | b'\r' | b'\t' => {}
-            b',' | b':' => out.extend_from_slice(&[byte, b' ']),
-            _ => {
-                in_string = byte == b'"';
-                out.push(byte);
-            }
-        }
-    }
 }
 
 #[cfg(test)]

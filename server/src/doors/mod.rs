@@ -19,6 +19,12 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a client that has closed its side is still taken for one that waits for its answer, where it
+/// cannot be told that it is waited for. A guess: the longest work that has not to wait for its turn. The
+/// old clients keep their side open; most that close it have gone.
+const HALF_CLOSED: Duration = Duration::from_secs(1);
 
 /// A port for an older system's clients: one row of the table.
 pub struct Door {

@@ -7,7 +7,7 @@
 //! answer to one is awaited, the next frame waits in the read buffer, and what is behind it in the
 //! socket's.
 
-use super::Dialect;
+use super::{Dialect, HALF_CLOSED};
 use crate::buffers::{Input, LONG_UNIT};
 use crate::commands::DEFAULT_DRAIN;
 use crate::connection::Talk;
@@ -19,6 +19,7 @@ use hubbub_shared::persistent::{
     classes, number, push_answer, push_error, Form, Message, CLOSE, OPEN, PING, SHUTDOWN,
 };
 use hubbub_shared::refusal::{Code, Refusal};
+use serde::Deserialize;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,7 +107,7 @@ impl Persistent {
                 self.answer(answer, "null", batch);
                 self.end(Farewell::Left("closed by client"), hub, batch);
             }
-            SHUTDOWN => self.shutdown(answer, hub, batch),
+            SHUTDOWN => self.shutdown(message, answer, hub, batch),
             "" => {
                 let message = format!("there is no request {}", cut(&message.title));
                 self.refuse(&Refusal::new(Code::NoSuchService, message), hub, batch);
@@ -136,11 +137,7 @@ impl Persistent {
         self.state = State::Open;
         self.client.set_last_words(self.last_words(message));
         let process = std::process::id();
-        let data = match self.form {
-            Form::Plain => format!(r#"{{"status":"OK","process_id":{process}}}"#),
-            Form::Pickle => format!(r#"{{"status": "OK", "process_id": {process}}}"#),
-        };
-        self.answer(answer, &data, batch);
+        self.answer(answer, &format!(r#"{{"status":"OK","process_id":{process}}}"#), batch);
     }
 
     /// The close that is not asked for, whenever it may come: with the modules of this client's classes.
@@ -157,10 +154,18 @@ impl Persistent {
         out.into()
     }
 
-    fn shutdown(&mut self, answer: &str, hub: &Hub, batch: &mut Batch) {
-        if !hub.allow_shutdown || !self.client.addr.ip().to_canonical().is_loopback() {
-            let message = "this server is shut down by its operators alone (hubbub drain), or by any client \
-                           of its own machine where it runs with --allow-shutdown";
+    /// For whoever shows the operator token, and by option for every client on loopback.
+    fn shutdown(&mut self, message: &Message<'_>, answer: &str, hub: &Hub, batch: &mut Batch) {
+        #[derive(Deserialize)]
+        struct Shown {
+            token: String,
+        }
+        let shown = serde_json::from_str::<Shown>(&message.payload());
+        let is_operator = shown.is_ok_and(|shown| hub.operator.matches(&shown.token));
+        if !is_operator && !(hub.allow_shutdown && self.client.addr.ip().to_canonical().is_loopback()) {
+            let message =
+                "this server is shut down by its operators, who send their token (as token in the data), \
+                           or by any client on its loopback where it runs with --allow-shutdown";
             return self.refuse(&Refusal::new(Code::NotAllowed, message), hub, batch);
         }
         log::info!(by = self.client.name().as_str(), addr:% = self.client.addr; "shutdown asked for");
@@ -253,9 +258,8 @@ impl Talk for Persistent {
         self.state != State::Asked
     }
 
-    /// These clients say that they close, and whoever does not has gone.
-    fn may_half_close(&self) -> bool {
-        false
+    fn patience(&self) -> Duration {
+        HALF_CLOSED
     }
 
     fn sends_long_units(&self) -> bool {

@@ -263,10 +263,15 @@ impl Hub {
                 return self.count(batch);
             }
             for client in overflowed {
-                let message = format!("more than {} bytes waited to be read by you", self.limits.max_queue);
-                self.close(&client, Farewell::Sent(Refusal::new(Code::SlowConsumer, message)), batch);
+                self.close_overflowed(&client, batch);
             }
         }
+    }
+
+    /// Closes a client for which more waits than may.
+    pub fn close_overflowed(&self, client: &Arc<Client>, batch: &mut Batch) {
+        let message = format!("more than {} bytes waited to be read by you", self.limits.max_queue);
+        self.close(client, Farewell::Sent(Refusal::new(Code::SlowConsumer, message)), batch);
     }
 
     /// Asks for a drain: the server notices, and stops within the time.
@@ -285,13 +290,27 @@ impl Hub {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// Why nothing new is taken while the server drains.
+    pub fn stops(&self) -> Refusal {
+        Refusal::new(Code::Draining, format!("{} stops", self.name()))
+    }
+
     /// Sends everyone away, with a hint when to come back. Each client has a time of its own, so
-    /// that they do not come back all at once.
-    pub fn drain(&self, now: Now) -> Batch {
-        self.draining.store(true, Ordering::Relaxed);
+    /// that they do not come back all at once. Who is patient calls it again as requests end: clients that
+    /// wait for an answer, or owe one, stay. Otherwise these are told that no answer comes.
+    pub fn drain(&self, is_patient: bool, now: Now) -> Batch {
         let mut batch = Batch::new(now);
-        self.announce(&SysEvent::ServerLeft { name: self.name(), origin: self.origin() }, &mut batch);
+        if !self.draining.swap(true, Ordering::Relaxed) {
+            let left = SysEvent::ServerLeft { name: self.name(), origin: self.origin() };
+            self.announce(&left, &mut batch);
+        }
+        if !is_patient {
+            self.services.give_up(&self.stops(), self, &mut batch);
+        }
         for client in self.clients.all() {
+            if is_patient && self.services.is_busy(&client) {
+                continue;
+            }
             let to = self.servers.away();
             // Where others serve there is nothing to wait for, but not all at the same moment.
             let (when, retry_ms) = match to.first() {
@@ -300,8 +319,7 @@ impl Hub {
             };
             let notice = format!("{} is about to stop; {when}", self.name());
             self.tell(&client, &Out::Notice("drain", &notice), 0, &mut batch);
-            let refusal = Refusal::new(Code::Draining, format!("{} stops", self.name()));
-            self.close(&client, Farewell::Away(refusal, retry_ms, to), &mut batch);
+            self.close(&client, Farewell::Away(self.stops(), retry_ms, to), &mut batch);
         }
         self.settle(&mut batch);
         batch

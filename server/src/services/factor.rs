@@ -8,7 +8,7 @@ mod curve;
 mod prime;
 mod ring;
 
-use super::own::Task;
+use super::own::{Effort, Task};
 use super::pool::Cancelled;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::refusal::{Code, Refusal};
@@ -34,9 +34,13 @@ const WANTED: &str = "factor takes a whole number from 1 on, as a JSON number or
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stopped;
 
-/// Whether the answer is there in some microseconds: for a small number, or because there is none.
-pub(super) fn is_light(task: &Task<'_>) -> bool {
-    parse(task.payload, task.bounds.max_factor_bits).map_or(true, |n| n < LIGHT)
+/// By the size of the number; there is no answer to what is none.
+pub(super) fn effort(task: &Task<'_>) -> Effort {
+    match parse(task.payload, task.bounds.max_factor_bits) {
+        Ok(n) if n > u64::MAX.into() => Effort::Great,
+        Ok(n) if n >= LIGHT => Effort::Moderate,
+        Ok(_) | Err(_) => Effort::Slight,
+    }
 }
 
 pub(super) fn answer(task: &Task<'_>) -> Result<String, Refusal> {

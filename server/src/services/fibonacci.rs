@@ -1,6 +1,6 @@
 //! The service `fibonacci`: the Fibonacci number of an index, exact, however long. F(0) = 0, F(1) = 1.
 
-use super::own::{digits, Task};
+use super::own::{digits, Effort, Task};
 use super::pool::Cancelled;
 use hubbub_shared::encoding::Payload;
 use hubbub_shared::refusal::{Code, Refusal};
@@ -9,10 +9,17 @@ use num_bigint::BigUint;
 /// Indexes up to it take some ten microseconds at the most (`cargo bench -p hubbub-server --bench own`).
 const LIGHT: u64 = 1_000;
 
+/// Indexes beyond it take more than some four milliseconds; the same benchmark.
+const LONG: u64 = 150_000;
+
 const WANTED: &str = "fibonacci takes a whole number from 0 on, as a JSON number or a text of digits: 12";
 
-pub(super) fn is_light(task: &Task<'_>) -> bool {
-    parse(task.payload, task.bounds.max_fibonacci).map_or(true, |n| n <= LIGHT)
+pub(super) fn effort(task: &Task<'_>) -> Effort {
+    match parse(task.payload, task.bounds.max_fibonacci) {
+        Ok(n) if n > LONG => Effort::Great,
+        Ok(n) if n > LIGHT => Effort::Moderate,
+        Ok(_) | Err(_) => Effort::Slight,
+    }
 }
 
 pub(super) fn answer(task: &Task<'_>) -> Result<String, Refusal> {

@@ -28,7 +28,7 @@ impl Caller {
         }
     }
 
-    /// Whose turn it takes in the pool. Where each request comes on a connection of its own, those of one
+    /// Who takes turns in the pool. Where each request comes on a connection of its own, those of one
     /// host share its turns: else a thousand connections were a thousand callers.
     pub fn turn(&self) -> u64 {
         const HOSTS: u64 = 1 << 63;
@@ -123,6 +123,18 @@ impl Ledger {
     pub fn take_of_caller(&mut self, caller: u64) -> Vec<Open> {
         let ids = of(&self.by_caller, caller);
         ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Takes out all that clients of this server wait for.
+    pub fn take_of_clients(&mut self) -> Vec<Open> {
+        let of_clients = self.by_id.iter().filter(|(_, open)| matches!(open.caller, Caller::Client(..)));
+        let ids: BTreeSet<u64> = of_clients.map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Whether a provider has any.
+    pub fn is_asked(&self, provider: u64) -> bool {
+        self.by_provider.range((provider, 0)..=(provider, u64::MAX)).next().is_some()
     }
 
     /// Takes out one whose time is over.

@@ -24,9 +24,9 @@ use hubbub_shared::names::{channel_str, is_hubs_own};
 use hubbub_shared::refusal::{Code, Refusal};
 use hubbub_shared::reply::ServiceInfo;
 use ledger::{Caller, Ledger, Open};
-use own::{Bounds, Own, Task, OWN};
+use own::{Bounds, Effort, Own, Task, OWN};
 use parking_lot::Mutex;
-use pool::{Cancelled, Outcome, Pool};
+use pool::{Cancelled, Outcome, Pool, Ticket, Turn};
 use service::{Provider, Service};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -70,6 +70,8 @@ pub struct Services {
     inner: Mutex<Inner>,
     /// Told when a request waits that times out before all others.
     pub alarm: event_listener::Event,
+    /// Told when a request has ended while the server drains.
+    pub settled: event_listener::Event,
     /// Where what the hub answers itself is worked out, when that takes its time.
     pub pool: Arc<Pool>,
     bounds: Bounds,
@@ -105,6 +107,7 @@ impl Services {
                 departed: VecDeque::new(),
             }),
             alarm: event_listener::Event::new(),
+            settled: event_listener::Event::new(),
             pool,
             bounds,
             max_waiting: limits.max_queue as u64,
@@ -161,6 +164,25 @@ impl Services {
         for open in inner.ledger.take_of_provider(client.key) {
             inner.pass_on(open, hub, batch);
         }
+        drop(inner);
+        self.told_if_draining(hub);
+    }
+
+    /// Whether a client waits for an answer, or another for its.
+    pub fn is_busy(&self, client: &Client) -> bool {
+        client.open_requests.load(Ordering::Acquire) > 0 || self.inner.lock().ledger.is_asked(client.key)
+    }
+
+    /// Fails what clients here still wait for.
+    pub fn give_up(&self, why: &Refusal, hub: &Hub, batch: &mut Batch) {
+        let ended = self.inner.lock().ledger.take_of_clients();
+        self.end_all(ended, why, hub, batch);
+    }
+
+    fn told_if_draining(&self, hub: &Hub) {
+        if hub.is_draining() {
+            self.settled.notify(usize::MAX);
+        }
     }
 
     /// Asks a service. The answer goes to the caller by itself.
@@ -173,10 +195,13 @@ impl Services {
     ) -> Result<(), Refusal> {
         let Request { payload, within, re, .. } = *request;
         let name = check_name(request.service)?;
+        if hub.is_draining() {
+            return Err(hub.stops());
+        }
         let own = own::find(name);
         if let Some(own) = own.filter(|own| !own.replaceable || !self.is_offered(own.name)) {
             let task = Task::new(payload, &self.bounds);
-            if (own.is_light)(&task) {
+            if (own.effort)(&task) == Effort::Slight {
                 let answer = self.answer_at_once(own, &task, batch)?;
                 hub.tell(caller, &Out::Answered(re, name, Payload::Json(&answer)), 0, batch);
                 return Ok(());
@@ -240,10 +265,19 @@ impl Services {
 
     /// The pool has done the work for a request. Nobody may wait for it any more.
     pub fn worked(&self, outcome: &Outcome, hub: &Hub, batch: &mut Batch) {
-        let mut inner = self.inner.lock();
-        let Some(open) = inner.ledger.take(outcome.request, HUB) else { return };
+        let Some(open) = self.inner.lock().ledger.take(outcome.request, HUB) else { return };
         let result = outcome.answer.as_ref().map(|answer| Payload::Json(answer));
-        inner.finish(open, result, hub, batch);
+        self.end(&open, result, hub, batch);
+    }
+
+    /// Ends a request: counts it, and answers its caller without the lock, since an answer may be long.
+    fn end(&self, open: &Open, result: Result<Payload<'_>, &Refusal>, hub: &Hub, batch: &mut Batch) {
+        self.inner.lock().ended(open, result.is_ok(), batch);
+        answer(open, result, hub, batch);
+    }
+
+    fn end_all(&self, ended: Vec<Open>, why: &Refusal, hub: &Hub, batch: &mut Batch) {
+        ended.iter().for_each(|open| self.end(open, Err(why), hub, batch));
     }
 
     fn enter(&self, inner: &mut Inner, open: Open, hub: &Hub, batch: &mut Batch) {
@@ -268,18 +302,16 @@ impl Services {
         hub: &Hub,
         batch: &mut Batch,
     ) -> Result<(), Refusal> {
-        let mut inner = self.inner.lock();
-        let open =
-            u64::from_str_radix(request_id, 16).ok().and_then(|id| inner.ledger.take(id, provider.key));
-        let Some(open) = open else {
+        let id = u64::from_str_radix(request_id, 16).ok();
+        let Some(open) = id.and_then(|id| self.inner.lock().ledger.take(id, provider.key)) else {
             let message = "you have no such request; it may have timed out or been given to another";
             return Err(Refusal::bad_argument(message));
         };
         match answer {
-            Answer::Data(payload) => inner.finish(open, Ok(payload), hub, batch),
+            Answer::Data(payload) => self.end(&open, Ok(payload), hub, batch),
             Answer::Error(text) => {
                 let refusal = Refusal::new(Code::Internal, format!("{}: {text}", open.service));
-                inner.finish(open, Err(&refusal), hub, batch);
+                self.end(&open, Err(&refusal), hub, batch);
             }
         }
         Ok(())
@@ -292,11 +324,17 @@ impl Services {
 
     /// Fails the requests whose time is over.
     pub fn expire(&self, hub: &Hub, batch: &mut Batch) {
-        let mut inner = self.inner.lock();
-        while let Some(open) = inner.ledger.take_expired(batch.now.instant) {
-            let ms = open.deadline.saturating_duration_since(open.started).as_millis();
-            let message = format!("{} did not answer within {ms} ms", open.service);
-            inner.finish(open, Err(&Refusal::new(Code::Timeout, message)), hub, batch);
+        let next = |batch: &Batch| self.inner.lock().ledger.take_expired(batch.now.instant);
+        while let Some(open) = next(batch) {
+            let (ms, service) =
+                (open.deadline.saturating_duration_since(open.started).as_millis(), &open.service);
+            let refusal = if open.ticket.as_ref().is_some_and(Ticket::is_waiting) {
+                let message = format!("{service} had no turn within {ms} ms, since other work was before it");
+                Refusal::new(Code::TooMany, message)
+            } else {
+                Refusal::new(Code::Timeout, format!("{service} did not answer within {ms} ms"))
+            };
+            self.end(&open, Err(&refusal), hub, batch);
         }
     }
 
@@ -366,7 +404,7 @@ impl Inner {
                 Some(own) if may_leave => self.work_on(own, open, hub, batch),
                 _ => {
                     let message = format!("all who offered {} are gone; nobody answered", open.service);
-                    self.finish(open, Err(&Refusal::new(Code::NoResponders, message)), hub, batch)
+                    self.fail(&open, &Refusal::new(Code::NoResponders, message), hub, batch)
                 }
             };
         };
@@ -391,33 +429,46 @@ impl Inner {
             let payload = if is_json { Payload::Json(&payload) } else { Payload::Text(&payload) };
             (own.answer)(&Task { payload, bounds: &bounds, cancelled })
         };
-        match self.pool.submit(open.caller.turn(), id, work) {
+        let task = Task::new(open.payload(), &self.bounds);
+        let is_long = (own.effort)(&task) == Effort::Great;
+        match self.pool.submit(Turn { caller: open.caller.turn(), is_long }, id, work) {
             Ok(ticket) => open.ticket = Some(ticket),
             Err(refusal) => {
                 if let Some(open) = self.ledger.take(id, HUB) {
-                    self.finish(open, Err(&refusal), hub, batch);
+                    self.fail(&open, &refusal, hub, batch);
                 }
             }
         }
     }
 
-    fn finish(&mut self, open: Open, result: Result<Payload<'_>, &Refusal>, hub: &Hub, batch: &mut Batch) {
+    /// Counts a request that has ended.
+    fn ended(&mut self, open: &Open, is_ok: bool, batch: &Batch) {
         if let Some(service) = self.services.get_mut(&open.service) {
             let took = batch.now.instant.saturating_duration_since(open.started);
-            service.finished(took, result.is_ok());
+            service.finished(took, is_ok);
         }
-        let (client, re) = match &open.caller {
-            Caller::Client(client, re) => (client, re.as_deref()),
-            Caller::Peer(peer, id) => return remote::pass_back(peer, *id, result, batch),
-        };
-        let what = match result {
-            Ok(payload) => Out::Answered(re, &open.service, payload),
-            Err(refusal) => Out::Error(re, refusal),
-        };
-        hub.tell(client, &what, 0, batch);
-        client.open_requests.fetch_sub(open.weight, Ordering::Release);
-        client.task.wake();
     }
+
+    fn fail(&mut self, open: &Open, refusal: &Refusal, hub: &Hub, batch: &mut Batch) {
+        self.ended(open, false, batch);
+        answer(open, Err(refusal), hub, batch);
+    }
+}
+
+/// Tells whoever asked what came of it.
+fn answer(open: &Open, result: Result<Payload<'_>, &Refusal>, hub: &Hub, batch: &mut Batch) {
+    let (client, re) = match &open.caller {
+        Caller::Client(client, re) => (client, re.as_deref()),
+        Caller::Peer(peer, id) => return remote::pass_back(peer, *id, result, batch),
+    };
+    let what = match result {
+        Ok(payload) => Out::Answered(re, &open.service, payload),
+        Err(refusal) => Out::Error(re, refusal),
+    };
+    hub.tell(client, &what, 0, batch);
+    client.open_requests.fetch_sub(open.weight, Ordering::Release);
+    client.task.wake();
+    hub.services.told_if_draining(hub);
 }
 
 /// Whether the hub itself answers a service as things are.

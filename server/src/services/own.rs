@@ -13,69 +13,79 @@ pub(super) struct Own {
     pub name: &'static str,
     /// What `services` tells of it.
     pub about: &'static str,
-    /// Whether a request is answered where it is read: what surely takes less than some 20 µs. All else
-    /// is for the pool.
-    pub is_light: fn(&Task<'_>) -> bool,
+    /// What it takes to answer a request.
+    pub effort: fn(&Task<'_>) -> Effort,
     /// The answer, as JSON.
     pub answer: fn(&Task<'_>) -> Result<String, Refusal>,
     /// Whether clients may offer the service too. As long as one does, the hub leaves it to them.
     pub replaceable: bool,
 }
 
+/// What it takes to answer a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// Surely less than some 20 µs: it is answered where it is read. All else is for the pool.
+    Slight,
+    /// A few milliseconds at the most.
+    Moderate,
+    /// It may be some hundred milliseconds.
+    Great,
+}
+
 pub(super) const OWN: &[Own] = &[
     Own {
         name: "echo",
         about: "answers with what it was asked",
-        is_light: |_| true,
+        effort: |_| Effort::Slight,
         answer: |task| echo::answer(task.payload),
         replaceable: false,
     },
     Own {
         name: "factor",
         about: "the prime factors of a whole number",
-        is_light: factor::is_light,
+        effort: factor::effort,
         answer: factor::answer,
         replaceable: false,
     },
     Own {
         name: "fibonacci",
         about: "the Fibonacci number of an index, exact",
-        is_light: fibonacci::is_light,
+        effort: fibonacci::effort,
         answer: fibonacci::answer,
         replaceable: false,
     },
     Own {
         name: "normalize",
         about: "brings the name of a person or an organisation to its canonical form",
-        is_light: |_| false, // some 30 to 400 µs: every word is looked for in long tables
+        effort: |_| Effort::Moderate, // some 30 to 400 µs: every word is looked for in long tables
         answer: |task| normalize::answer(task.payload),
         replaceable: true,
     },
     Own {
         name: "palindrome",
         about: "whether a text reads the same backwards, white space aside",
-        is_light: |task| task.is_short(4 << 10),
+        effort: |task| task.slight_up_to(4 << 10),
         answer: |task| palindrome::answer(task.payload),
         replaceable: false,
     },
     Own {
         name: "points",
         about: "16 random bytes, and the two points that they stand for",
-        is_light: |_| true,
+        effort: |_| Effort::Slight,
         answer: |task| points::answer(task.payload),
         replaceable: false,
     },
     Own {
         name: "reverse",
         about: "reverses a text by grapheme cluster",
-        is_light: |task| task.is_short(512),
+        effort: |task| task.slight_up_to(512),
         answer: |task| reverse::answer(task.payload),
         replaceable: false,
     },
     Own {
         name: "uuid",
         about: "answers a title with a fresh uuid",
-        is_light: |task| task.is_short(4 << 10),
+        effort: |task| task.slight_up_to(4 << 10),
         answer: |task| uuid::answer(task.payload),
         replaceable: false,
     },
@@ -119,8 +129,12 @@ impl<'a> Task<'a> {
         Task { payload, bounds, cancelled: &NEVER }
     }
 
-    fn is_short(&self, bytes: usize) -> bool {
-        self.payload.raw().len() <= bytes
+    fn slight_up_to(&self, bytes: usize) -> Effort {
+        if self.payload.raw().len() <= bytes {
+            Effort::Slight
+        } else {
+            Effort::Moderate
+        }
     }
 }
 

@@ -8,13 +8,14 @@
 use hubbub_shared::refusal::{Code, Refusal};
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
-/// Pieces of work that wait. A guess: at some milliseconds each, more than can be done before the usual
-/// time limit of a request is over.
-const MAX_WAITING: usize = 4_096;
+/// Pieces of work that wait. A guess: at some milliseconds each, about as many as can be done before the
+/// longest time limit of a door is over, a minute.
+const MAX_WAITING: usize = 16_384;
 /// The priority of the threads: whoever serves a socket has nine times theirs. At the lowest one (19) heavy
 /// work was not done in time on a machine whose other programs were busy.
 const NICENESS: i32 = 10;
@@ -22,7 +23,8 @@ const NICENESS: i32 = 10;
 /// longest answer.
 const MAX_OUTCOMES: usize = 16;
 
-/// Whether nobody waits for an outcome any more. Long work looks at it every few milliseconds.
+/// Whether nobody waits for an outcome any more. What may be long work looks at it every few
+/// milliseconds, but for the printing of a Fibonacci number.
 #[derive(Debug, Default)]
 pub struct Cancelled(AtomicBool);
 
@@ -64,6 +66,13 @@ pub struct Ticket {
     cancelled: Arc<Cancelled>,
 }
 
+impl Ticket {
+    /// Whether the work has not begun.
+    pub fn is_waiting(&self) -> bool {
+        self.shared.queue.lock().waiting.contains_key(&self.place)
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.cancelled.set();
@@ -83,8 +92,17 @@ struct Shared {
     outcomes: async_channel::Sender<Outcome>,
 }
 
-/// Of whom, and which request: those of one caller stand in the order in which they were asked.
-type Place = (u64, u64);
+/// Who takes turns: the callers, and of each caller what is soon done with what takes long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Turn {
+    /// The caller.
+    pub caller: u64,
+    /// Whether the work takes long.
+    pub is_long: bool,
+}
+
+/// In which turn, and which request: those of one turn stand in the order in which they were asked.
+type Place = (Turn, u64);
 
 /// Gives the answer, as JSON.
 type Work = dyn FnOnce(&Cancelled) -> Result<String, Refusal> + Send;
@@ -98,10 +116,10 @@ struct Job {
 #[derive(Default)]
 struct Queue {
     waiting: BTreeMap<Place, Job>,
-    /// How many wait of each caller that has some.
-    counts: HashMap<u64, usize>,
+    /// How many wait for each turn that some wait for.
+    counts: HashMap<Turn, usize>,
     /// Whose turn it was last.
-    last: u64,
+    last: Option<Turn>,
     max_threads: usize,
     threads: usize,
     /// Threads that have nothing to do.
@@ -110,10 +128,10 @@ struct Queue {
 }
 
 impl Queue {
-    /// A caller may have as many waiting as there are places left. So one who asks for everything gets
+    /// As many may wait for a turn as there are places left. So one who asks for everything gets
     /// half of them, two get a third each, and it takes a dozen of them until nobody else has room.
-    fn has_room_for(&self, caller: u64) -> bool {
-        let own = self.counts.get(&caller).copied().unwrap_or_default();
+    fn has_room_for(&self, turn: Turn) -> bool {
+        let own = self.counts.get(&turn).copied().unwrap_or_default();
         own < MAX_WAITING.saturating_sub(self.waiting.len())
     }
 
@@ -133,11 +151,12 @@ impl Queue {
         Some(job)
     }
 
-    /// The next caller's earliest.
+    /// The next turn's earliest.
     fn next(&mut self) -> Option<(Place, Job)> {
-        let after = self.last.checked_add(1).and_then(|next| self.waiting.range((next, 0)..).next());
+        let behind = |last| (Bound::Excluded((last, u64::MAX)), Bound::Unbounded);
+        let after = self.last.and_then(|last| self.waiting.range(behind(last)).next());
         let place = *after.or_else(|| self.waiting.first_key_value())?.0;
-        self.last = place.0;
+        self.last = Some(place.0);
         Some((place, self.take(place)?))
     }
 }
@@ -158,15 +177,15 @@ impl Pool {
         self.shared.queue.lock().max_threads = threads.max(1);
     }
 
-    /// Has work done for a caller's request, when it is the caller's turn.
+    /// Has work done for a request, when it is its turn.
     pub fn submit(
         &self,
-        caller: u64,
+        turn: Turn,
         request: u64,
         work: impl FnOnce(&Cancelled) -> Result<String, Refusal> + Send + 'static,
     ) -> Result<Ticket, Refusal> {
         let mut queue = self.shared.queue.lock();
-        if !queue.has_room_for(caller) {
+        if !queue.has_room_for(turn) {
             let message = "too much work waits to be done here; ask again in a moment";
             return Err(Refusal::new(Code::TooMany, message));
         }
@@ -174,11 +193,17 @@ impl Pool {
         if is_short && !self.start_thread(&mut queue) && queue.threads == 0 {
             return Err(Refusal::new(Code::Internal, "no thread could be started for the work"));
         }
-        let (place, cancelled) = ((caller, request), Arc::<Cancelled>::default());
+        let (place, cancelled) = ((turn, request), Arc::<Cancelled>::default());
         queue.add(place, Job { work: Box::new(work), cancelled: cancelled.clone() });
         drop(queue);
         self.shared.more.notify_one();
         Ok(Ticket { shared: self.shared.clone(), place, cancelled })
+    }
+
+    /// Pieces of work that nobody has begun.
+    #[cfg(test)]
+    pub fn waiting(&self) -> usize {
+        self.shared.queue.lock().waiting.len()
     }
 
     /// The next outcome; none when the threads have ended.
@@ -252,15 +277,19 @@ mod tests {
         Job { work: Box::new(|_| Ok(String::new())), cancelled: Arc::default() }
     }
 
-    fn order(queue: &mut Queue) -> Vec<Place> {
-        std::iter::from_fn(|| queue.next().map(|(place, _)| place)).collect()
+    fn turn(caller: u64) -> Turn {
+        Turn { caller, is_long: false }
+    }
+
+    fn order(queue: &mut Queue) -> Vec<(u64, u64)> {
+        std::iter::from_fn(|| queue.next().map(|((turn, id), _)| (turn.caller, id))).collect()
     }
 
     #[test]
     fn callers_take_turns_and_each_is_served_in_order() {
         let mut queue = Queue::default();
         for place in [(1, 1), (1, 2), (1, 3), (1, 4), (7, 5), (u64::MAX, 6), (7, 8)] {
-            queue.add(place, job());
+            queue.add((turn(place.0), place.1), job());
         }
         let turns = [(1, 1), (7, 5), (u64::MAX, 6), (1, 2), (7, 8), (1, 3), (1, 4)];
         assert_eq!(order(&mut queue), turns);
@@ -268,13 +297,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_soon_done_does_not_wait_behind_the_same_callers_long_work() {
+        let mut queue = Queue::default();
+        for (caller, is_long, id) in [(1, true, 1), (1, true, 2), (1, true, 3), (1, false, 4), (2, true, 5)] {
+            queue.add((Turn { caller, is_long }, id), job());
+        }
+        assert_eq!(order(&mut queue), [(1, 4), (1, 1), (2, 5), (1, 2), (1, 3)]);
+    }
+
+    #[test]
     fn nobody_gets_all_the_places() {
         let mut queue = Queue::default();
         let mut take_all = |caller: u64| {
             let mut taken = 0;
-            while queue.has_room_for(caller) {
+            while queue.has_room_for(turn(caller)) {
                 taken += 1;
-                queue.add((caller, taken), job());
+                queue.add((turn(caller), taken), job());
             }
             taken
         };
@@ -287,12 +325,12 @@ mod tests {
     fn what_is_wanted_no_longer_is_not_begun() {
         let pool = Pool::default();
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
-        let first = pool.submit(1, 1, move |_| {
+        let first = pool.submit(turn(1), 1, move |_| {
             receiver.recv().map(|()| "first".to_owned()).map_err(|e| Refusal::bad_argument(e.to_string()))
         });
-        let second = pool.submit(1, 2, |_| panic!("it is not to be begun"));
+        let second = pool.submit(turn(1), 2, |_| panic!("it is not to be begun"));
         drop(second);
-        let third = pool.submit(2, 3, |_| Ok("third".to_owned()));
+        let third = pool.submit(turn(2), 3, |_| Ok("third".to_owned()));
         sender.send(()).expect("the first waits for it");
         let outcomes = [(); 2].map(|()| futures::executor::block_on(pool.outcome()).expect("an outcome"));
         let answers = outcomes.map(|outcome| (outcome.request, outcome.answer.unwrap_or_default()));
@@ -304,7 +342,7 @@ mod tests {
     fn the_threads_end_with_the_pool() {
         let pool = Pool::default();
         pool.employ(3);
-        let tickets: Vec<_> = (0..9).map(|n| pool.submit(n, n, |_| Ok(String::new()))).collect();
+        let tickets: Vec<_> = (0..9).map(|n| pool.submit(turn(n), n, |_| Ok(String::new()))).collect();
         for _ in &tickets {
             assert!(futures::executor::block_on(pool.outcome()).is_some());
         }
@@ -324,14 +362,14 @@ mod tests {
             dropped in proptest::collection::vec(any::<bool>(), 60),
         ) {
             let mut queue = Queue::default();
-            let places: Vec<Place> = (0..).zip(&asked).map(|(id, caller)| (*caller, id)).collect();
+            let places: Vec<Place> = (0..).zip(&asked).map(|(id, caller)| (turn(*caller), id)).collect();
             places.iter().for_each(|place| queue.add(*place, job()));
-            let mut left: Vec<Place> = Vec::new();
-            for (place, dropped) in places.iter().zip(dropped) {
+            let mut left = Vec::new();
+            for ((turn, id), dropped) in places.iter().zip(dropped) {
                 if dropped {
-                    prop_assert!(queue.take(*place).is_some());
+                    prop_assert!(queue.take((*turn, *id)).is_some());
                 } else {
-                    left.push(*place);
+                    left.push((turn.caller, *id));
                 }
             }
             let served = order(&mut queue);

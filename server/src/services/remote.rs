@@ -70,6 +70,10 @@ impl Services {
             let refusal = Refusal::new(Code::BadName, "the caller has no valid name");
             return pass_back(peer, id, Err(&refusal), batch);
         };
+        if hub.is_draining() {
+            let refusal = Refusal::new(Code::NoResponders, hub.stops().message.clone());
+            return pass_back(peer, id, Err(&refusal), batch);
+        }
         let within = Duration::from_millis(within_ms);
         let open = Open {
             caller: Caller::Peer(peer.clone(), id),
@@ -96,13 +100,14 @@ impl Services {
         result: Result<Payload<'_>, Refusal>,
         batch: &mut Batch,
     ) {
-        let mut inner = self.inner.lock();
-        let Some(open) = inner.ledger.take(id, peer.key) else { return };
+        let Some(open) = self.inner.lock().ledger.take(id, peer.key) else { return };
         match &result {
-            Ok(answer) => inner.finish(open, Ok(*answer), hub, batch),
+            Ok(answer) => self.end(&open, Ok(*answer), hub, batch),
             // Its last provider has gone: there may be others.
-            Err(refusal) if refusal.code == Code::NoResponders => inner.pass_on(open, hub, batch),
-            Err(refusal) => inner.finish(open, Err(refusal), hub, batch),
+            Err(refusal) if refusal.code == Code::NoResponders => {
+                self.inner.lock().pass_on(open, hub, batch);
+            }
+            Err(refusal) => self.end(&open, Err(refusal), hub, batch),
         }
     }
 }

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 pub(super) const BROKEN: Own = Own {
     name: "test.broken",
     about: "fails",
-    is_light: |_| false,
+    effort: |_| Effort::Great,
     answer: |_| panic!("as it should"),
     replaceable: false,
 };
@@ -23,7 +23,7 @@ pub(super) const BROKEN: Own = Own {
 pub(super) const STAND_IN: Own = Own {
     name: "test.stand-in",
     about: "the hub's own",
-    is_light: |task| task.payload.raw().len() < 3,
+    effort: |task| if task.payload.raw().len() < 3 { Effort::Slight } else { Effort::Great },
     answer: |task| Ok(format!("\"own {}\"", task.payload.raw())),
     replaceable: true,
 };
@@ -32,7 +32,7 @@ pub(super) const STAND_IN: Own = Own {
 pub(super) const ENDLESS: Own = Own {
     name: "test.endless",
     about: "works without end",
-    is_light: |_| false,
+    effort: |_| Effort::Great,
     answer: |task| {
         while !task.cancelled.is_set() {
             std::thread::yield_now();
@@ -149,6 +149,9 @@ fn work_ends_with_its_time_limit_and_the_thread_is_free() {
     let world = World::new();
     let (client, other) = (world.client(), world.client());
     world.request(&client, "test.endless", "x").expect("it is taken");
+    while world.hub.services.pool.waiting() > 0 {
+        std::thread::yield_now();
+    }
     world.request(&other, "fibonacci", "5000").expect("it is taken");
     world.expire(Duration::from_secs(4));
     assert_eq!(heard(&client), [""; 0]);
@@ -156,6 +159,7 @@ fn work_ends_with_its_time_limit_and_the_thread_is_free() {
     world.expire(Duration::from_secs(6));
     let lines = heard(&client);
     assert!(lines.len() == 2 && lines[0].starts_with("error timeout: test.endless"), "{lines:?}");
+    assert!(lines[1].starts_with("error too-many: test.endless had no turn"), "{lines:?}");
     // The other's request is over as well, so it asks again.
     assert_eq!((heard(&other).len(), world.open()), (1, 0));
     world.request(&other, "fibonacci", "5000").expect("it is taken");
@@ -181,13 +185,13 @@ fn work_ends_when_its_caller_goes() {
 fn a_full_pool_refuses_who_has_asked_much_and_takes_who_has_not() {
     let world = World::new();
     let (greedy, modest) = (world.client(), world.client());
-    let refused = (0..5_000)
+    let refused = (0..20_000)
         .filter(|_| {
             world.request(&greedy, "test.endless", "x").expect("it is taken");
             heard(&greedy).iter().any(|line| line.starts_with("error too-many"))
         })
         .count();
-    assert!(refused > 2_500, "{refused} are refused");
+    assert!(refused > 10_000, "{refused} are refused");
     world.request(&modest, "fibonacci", "5000").expect("it is taken");
     assert_eq!(heard(&modest), [""; 0]);
     world.close(&greedy);

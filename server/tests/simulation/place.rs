@@ -369,7 +369,7 @@ impl World {
         let hub = process.hub.clone();
         trace!(self, "{} drains", hub.name());
         self.with_node(place, |node, now| node.set_load(now, Load { draining: true, ..Load::default() }));
-        let batch = hub.drain(now);
+        let batch = hub.drain(false, now);
         self.hand_over(place, batch);
         let mut batch = Batch::new(now);
         hub.servers.peers.tell_leaving(&mut batch);

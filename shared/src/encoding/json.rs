@@ -3,9 +3,9 @@
 //! [`super::Encoding`].
 
 use super::escape::push_json_string;
-use super::scan::{ScanError, Scanner};
+use super::scan::Scanner;
 use super::{Direct, MessageRef, Payload};
-use crate::command::{too_deep, Command, Spoken, Value, Verb, MAX_ARGS};
+use crate::command::{Command, Spoken, Value, Verb, MAX_ARGS};
 use crate::limits::{MAX_COMMAND_KEYS, MAX_ID_BYTES};
 use crate::names::quote;
 use crate::refusal::{Code, Refusal};
@@ -51,14 +51,7 @@ pub fn parse(text: &str) -> Result<Command<'_>, Misread<'_>> {
     let id = find("id").filter(|raw| *raw != "null");
     let good_id = id.filter(|raw| raw.len() <= MAX_ID_BYTES && !raw.starts_with(['{', '[', 't', 'f']));
     let misread = |refusal| Misread { refusal, id: good_id };
-    match scanned {
-        Err(ScanError::TooDeep) => return Err(misread(too_deep())),
-        Err(ScanError::Syntax(what, at)) => {
-            let message = format!("not valid JSON at byte {at}: expected {what}");
-            return Err(misread(Refusal::new(Code::BadJson, message)));
-        }
-        Ok(()) => {}
-    }
+    scanned.map_err(|error| misread(error.refusal()))?;
     if let Some(refusal) = refusal {
         return Err(misread(refusal));
     }
@@ -112,28 +105,60 @@ pub fn strings(raw: &str) -> Option<Vec<Cow<'_, str>>> {
     Some(many)
 }
 
+/// Where strings are in a JSON text that is gone through byte by byte.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Strings {
+    is_within: bool,
+    is_escaped: bool,
+}
+
+impl Strings {
+    /// Whether the next byte is part of a string, its quotes included.
+    pub fn take(&mut self, byte: u8) -> bool {
+        if !self.is_within {
+            self.is_within = byte == b'"';
+            return self.is_within;
+        }
+        self.is_within = self.is_escaped || byte != b'"';
+        self.is_escaped = byte == b'\\' && !self.is_escaped;
+        true
+    }
+}
+
 /// A valid JSON text without the white space between its tokens.
 pub fn compact(raw: &str) -> Cow<'_, str> {
-    let mut out: Option<String> = None;
-    let (mut in_string, mut escaped) = (false, false);
-    for (at, ch) in raw.char_indices() {
-        let drop = !in_string && matches!(ch, ' ' | '\n' | '\r' | '\t');
-        if drop && out.is_none() {
-            out = Some(raw[..at].to_owned());
-        } else if let Some(out) = out.as_mut().filter(|_| !drop) {
-            out.push(ch);
-        }
-        match ch {
-            '"' if !escaped => in_string = !in_string,
-            '\\' if in_string && !escaped => {
-                escaped = true;
-                continue;
-            }
-            _ => {}
-        }
-        escaped = false;
+    let mut strings = Strings::default();
+    if !raw.bytes().any(|byte| !strings.take(byte) && is_space(byte)) {
+        return Cow::Borrowed(raw);
     }
-    out.map_or(Cow::Borrowed(raw), Cow::Owned)
+    let mut out = Vec::with_capacity(raw.len());
+    push_set(raw, b",", b":", &mut out);
+    Cow::Owned(String::from_utf8(out).expect("only ASCII was left out"))
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
+}
+
+/// Appends a valid JSON text without the white space between its tokens, but with these behind the commas
+/// and the colons.
+fn push_set(raw: &str, comma: &[u8], colon: &[u8], out: &mut Vec<u8>) {
+    let mut strings = Strings::default();
+    for &byte in raw.as_bytes() {
+        match byte {
+            _ if strings.take(byte) => out.push(byte),
+            _ if is_space(byte) => {}
+            b',' => out.extend_from_slice(comma),
+            b':' => out.extend_from_slice(colon),
+            _ => out.push(byte),
+        }
+    }
+}
+
+/// Appends a valid JSON text with a space after each comma and colon, as Python writes it, and no other
+/// white space between its tokens.
+pub fn push_spaced(raw: &str, out: &mut Vec<u8>) {
+    push_set(raw, b", ", b": ", out);
 }
 
 /// Appends a payload as a JSON value on one line.
@@ -142,7 +167,7 @@ pub fn push_payload(payload: Payload<'_>, out: &mut Vec<u8>) {
         Payload::Text(text) => push_json_string(text, out),
         // In valid JSON a line break is white space between tokens; only frames hold any.
         Payload::Json(raw) if !raw.starts_with('"') && has_line_feed(raw) => {
-            out.extend_from_slice(compact(raw).as_bytes());
+            push_set(raw, b",", b":", out);
         }
         Payload::Json(raw) => out.extend_from_slice(raw.as_bytes()),
     }

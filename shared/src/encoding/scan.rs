@@ -6,6 +6,7 @@
 //! `\u` escapes and numbers beyond an IEEE double are refused.
 
 use crate::limits::MAX_JSON_DEPTH;
+use crate::refusal::{Code, Refusal};
 
 /// Why a text is not acceptable JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,18 +15,41 @@ pub enum ScanError {
     Syntax(&'static str, usize),
     /// Nested deeper than [`MAX_JSON_DEPTH`].
     TooDeep,
+    /// All is as it should be, but the number at this byte is beyond an IEEE double.
+    NumberTooLarge(usize),
+}
+
+impl ScanError {
+    /// What is told to whoever wrote it.
+    pub fn refusal(self) -> Refusal {
+        match self {
+            ScanError::TooDeep => crate::command::too_deep(),
+            ScanError::Syntax(what, at) => {
+                Refusal::new(Code::BadJson, format!("not valid JSON at byte {at}: expected {what}"))
+            }
+            ScanError::NumberTooLarge(at) => {
+                let message = format!(
+                    "the number at byte {at} is beyond a 64-bit float, which readers \
+                                       could not take; write it as a string"
+                );
+                Refusal::new(Code::TooLarge, message)
+            }
+        }
+    }
 }
 
 /// Walks over one JSON text.
 pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// Where the first number is that is too large.
+    too_large: Option<usize>,
 }
 
 impl<'a> Scanner<'a> {
     /// Starts at the beginning of a text.
     pub fn new(text: &'a str) -> Self {
-        Scanner { text, at: 0 }
+        Scanner { text, at: 0, too_large: None }
     }
 
     /// Reads one object and hands each key (without quotes) and value (as written) to `member`.
@@ -47,7 +71,10 @@ impl<'a> Scanner<'a> {
         self.expect(b'{', "an object")?;
         let (key, value) = self.member(1)?;
         match self.peek() {
-            Some(b',' | b'}') => Ok((key, value, &self.text[self.at..])),
+            Some(b',' | b'}') => {
+                self.numbers_fit()?;
+                Ok((key, value, &self.text[self.at..]))
+            }
             _ => Err(self.wanted("a comma or }")),
         }
     }
@@ -71,10 +98,14 @@ impl<'a> Scanner<'a> {
     fn end(&mut self) -> Result<(), ScanError> {
         self.space();
         if self.at == self.text.len() {
-            Ok(())
+            self.numbers_fit()
         } else {
             Err(self.wanted("nothing more"))
         }
+    }
+
+    fn numbers_fit(&self) -> Result<(), ScanError> {
+        self.too_large.map_or(Ok(()), |at| Err(ScanError::NumberTooLarge(at)))
     }
 
     fn peek(&self) -> Option<u8> {
@@ -242,7 +273,7 @@ impl<'a> Scanner<'a> {
         if exponent || self.at - from > 300 {
             let finite = self.text[from..self.at].parse::<f64>().is_ok_and(f64::is_finite);
             if !finite {
-                return Err(ScanError::Syntax("a number that fits a 64-bit float", from));
+                self.too_large.get_or_insert(from);
             }
         }
         Ok(())

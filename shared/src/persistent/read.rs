@@ -28,6 +28,8 @@ struct Members<'a> {
     name: Option<&'a str>,
     class: Option<&'a str>,
     data: Option<&'a str>,
+    /// What jsonpickle writes where a class says itself how it is to be kept.
+    state: Option<&'a str>,
     twice: Option<&'a str>,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Members<'a> {
                 "name" => &mut found.name,
                 "py/object" => &mut found.class,
                 "data" => &mut found.data,
+                "py/state" => &mut found.state,
                 _ => return Ok(()),
             };
             if place.replace(value).is_some() {
@@ -69,14 +72,7 @@ impl<'a> Message<'a> {
     /// Reads a message of a connection of that form.
     pub fn read(text: &'a str, form: Form) -> Result<Self, Refusal> {
         let (members, scanned) = Members::of(text);
-        match scanned {
-            Ok(()) => {}
-            Err(ScanError::TooDeep) => return Err(crate::command::too_deep()),
-            Err(ScanError::Syntax(what, at)) => {
-                let message = format!("not valid JSON at byte {at}: expected {what}");
-                return Err(Refusal::new(Code::BadJson, message));
-            }
-        }
+        scanned.map_err(ScanError::refusal)?;
         if let Some(key) = members.twice {
             let message = format!("the key {} stands twice; name each key once", quote(key));
             return Err(Refusal::new(Code::BadJson, message));
@@ -100,7 +96,13 @@ impl<'a> Message<'a> {
             let message = format!("{} is a text of {MAX_TITLE_BYTES} bytes at the most", form.key());
             return Err(Refusal::bad_argument(message));
         };
-        Ok(Message { form, title, data: members.data.unwrap_or("null") })
+        let data = members.data.unwrap_or("null");
+        if form == Form::Pickle && (members.state.is_some() || is_elsewhere(data)) {
+            let message = "the data of this message is not in it (py/id, py/state or py/reduce), and here \
+                           no objects are made; send it as plain members";
+            return Err(Refusal::bad_argument(message));
+        }
+        Ok(Message { form, title, data })
     }
 
     /// Reads an answer as this side writes and expects it, without checking its data: whoever reads that
@@ -167,6 +169,20 @@ impl<'a> Message<'a> {
     }
 }
 
+/// Whether a value stands for one that jsonpickle would look for or make elsewhere.
+fn is_elsewhere(raw: &str) -> bool {
+    const KEYS: [&str; 3] = ["py/id", "py/state", "py/reduce"];
+    let mut found = false;
+    if memchr::memmem::find(raw.as_bytes(), b"\"py/").is_some() {
+        // Anything but an object has no such keys.
+        let _ = Scanner::new(raw).object(|key, _| {
+            found |= KEYS.contains(&key);
+            Ok(())
+        });
+    }
+    found
+}
+
 /// A JSON value without the `py/object` of its own. Those of what is in it stay: they are data. What is
 /// left is as it was written.
 pub(super) fn without_class(raw: &str) -> Cow<'_, str> {
@@ -209,6 +225,20 @@ mod tests {
 
     fn pickle(text: &str) -> Result<Message<'_>, Code> {
         Message::read(text, Form::Pickle).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn data_that_is_elsewhere_is_not_taken_for_none() {
+        for data in [r#"{"py/id": 1}"#, r#"{"py/object": "a.B", "py/state": {"a": 1}}"#] {
+            let text = format!(r#"{{"py/object": "a.XRequest", "data": {data}}}"#);
+            assert_eq!(pickle(&text), Err(Code::BadArgument), "{text}");
+        }
+        let state = r#"{"py/object": "a.XRequest", "py/state": {"data": {"title": "x"}}}"#;
+        assert_eq!(pickle(state), Err(Code::BadArgument));
+        // What is within the data is data.
+        let inner = r#"{"py/object": "a.XRequest", "data": {"title": {"py/id": 1}}}"#;
+        assert!(pickle(inner).is_ok());
+        assert!(plain(r#"{"name": "x-req", "data": {"py/id": 1}}"#).is_ok());
     }
 
     #[test]

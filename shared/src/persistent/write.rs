@@ -1,6 +1,5 @@
 //! Messages of the dialect, written as frames. The plain form is compact, as the hub writes everything;
-//! the pickled one has a space after each comma and colon of its own, as the old server wrote it. What
-//! a service answered stands in either as it was written.
+//! the pickled one has a space after each comma and colon, as the old server wrote it.
 
 use super::classes::{data_class, request_class, stem_of};
 use super::read::without_class;
@@ -21,7 +20,7 @@ pub fn push_answer(form: Form, title: &str, payload: Payload<'_>, out: &mut Vec<
     let Ok(()) = push_message::<Infallible>(form, title, out, |out| {
         match (form, payload) {
             (Form::Pickle, Payload::Json(raw)) => {
-                json::push_payload(Payload::Json(&without_class(raw)), out);
+                json::push_spaced(&without_class(raw), out);
             }
             _ => json::push_payload(payload, out),
         }
@@ -173,20 +172,19 @@ mod tests {
             answer(Form::Plain, "open-res", data),
             r#"{"name":"open-res","data":{"status":"OK","process_id":5}}"#
         );
-        let spaced = Payload::Json(r#"{"status": "OK", "process_id": 5}"#);
         assert_eq!(
-            answer(Form::Pickle, "pc_protocol.mresponses.OpenResponse", spaced),
+            answer(Form::Pickle, "pc_protocol.mresponses.OpenResponse", data),
             r#"{"py/object": "pc_protocol.mresponses.OpenResponse", "data": {"py/object": "pc_protocol.mresponses.OpenResponse.OpenData", "status": "OK", "process_id": 5}}"#
         );
         let class = "pc_protocol.mresponses.XResponse";
         for (payload, data) in [
             (Payload::Json("null"), "null"),
-            (Payload::Json("[3, 5, 5]"), "[3, 5, 5]"),
+            (Payload::Json("[3,5,5]"), "[3, 5, 5]"),
             (Payload::Text("{\"a\"}"), r#""{\"a\"}""#),
             (Payload::Json("{ }"), r#"{"py/object": "pc_protocol.mresponses.XResponse.XData"}"#),
             (
                 Payload::Json(r#" {"py/object":"evil.Class","a":{}}"#),
-                r#"{"py/object": "pc_protocol.mresponses.XResponse.XData", "a":{}}"#,
+                r#"{"py/object": "pc_protocol.mresponses.XResponse.XData", "a": {}}"#,
             ),
         ] {
             let expected = format!(r#"{{"py/object": "{class}", "data": {data}}}"#);

@@ -37,6 +37,7 @@ fn every_row_of_the_table() {
     let hub = super::with("blob", &["--max-fibonacci", "200000", "--max-factor-bits", "100"]);
     let invalid = r#"{"error": "invalid request"}"#;
     let too_large = r#"{"error": "value too large to process"}"#;
+    let long = "9".repeat(400);
     let rows = [
         (r#"{"factor": 75}"#, "[3, 5, 5]"),
         (r#"{"factor":75757575}"#, "[3, 5, 5, 73, 101, 137]"),
@@ -60,6 +61,10 @@ fn every_row_of_the_table() {
         (r#"[{"factor": 75}]"#, invalid),
         (r#"{"factor": 1267650600228229401496703205376}"#, too_large),
         (r#"{"fibonacci": 200001}"#, too_large),
+        (r#"{"f\u0061ctor": 75}"#, "[3, 5, 5]"),
+        (&format!(r#"{{"factor": {long}}}"#), too_large),
+        (&format!(r#"{{"fibonacci": {long}}}"#), too_large),
+        (&format!(r#"{{"prime": {long}}}"#), invalid),
     ];
     for (request, answer) in rows {
         assert_eq!(told(&hub, request), answer, "for {request}");
@@ -94,19 +99,46 @@ fn the_requests_of_the_door_are_those_of_the_hubs_services() {
     assert!(row.contains("requests=2 errors=1"), "{row}");
 }
 
+/// Two primes of 64 bits: some tenth of a second.
+const HEAVY: &str = r#"{"factor": 340282366920938460843936948965011886881}"#;
+const ITS_FACTORS: &str = "[18446744073709551533, 18446744073709551557]";
+
 #[test]
 fn one_that_closes_before_its_answer_ends_the_work_on_it() {
-    // One worker, and requests that keep it for long: products of two large primes.
+    // One worker, and more than it does in a quarter of a minute.
     let hub = super::with("blob", &["--workers", "1"]);
-    let heavy = framed(r#"{"factor": 340282366920938460843936948965011886881}"#);
-    let mut gone: Vec<Socket> = (0..100).map(|_| hub.door("blob")).collect();
-    gone.iter_mut().for_each(|socket| socket.send(&heavy));
-    wait::until("the requests to wait", || (hub.stat("requests_open") > 1).then_some(()));
+    let mut gone: Vec<Socket> = (0..300).map(|_| hub.door("blob")).collect();
+    gone.iter_mut().for_each(|socket| socket.send(framed(HEAVY)));
+    wait::until("the requests to wait", || (hub.stat("requests_open") > 250).then_some(()));
     drop(gone);
-    wait::until("nothing to wait", || (hub.stat("requests_open") == 0).then_some(()));
-    let rows = hub.client(Encoding::Text).ask("services").rows().join("\n");
-    let row = rows.lines().find(|row| row.contains("factor ")).unwrap();
-    assert!(row.contains("errors=0"), "they were given up, and did not run out of time: {row}");
+    let nothing = wait::within(Duration::from_secs(10), || (hub.stat("requests_open") == 0).then_some(()));
+    assert!(nothing.is_some(), "{} are still worked on", hub.stat("requests_open"));
+}
+
+#[test]
+fn one_that_closes_its_side_alone_is_answered() {
+    let hub = super::with_door("blob");
+    for (request, answer) in [(r#"{"factor": 75}"#, "[3, 5, 5]"), (HEAVY, ITS_FACTORS)] {
+        let mut socket = hub.door("blob");
+        socket.send(framed(request));
+        socket.finish();
+        assert_eq!(socket.rest(), framed(answer));
+    }
+}
+
+#[test]
+fn as_many_as_come_at_once_are_answered_in_their_turn() {
+    let hub = super::with("blob", &["--workers", "1"]);
+    let mut heavy: Vec<Socket> = (0..60).map(|_| hub.door("blob")).collect();
+    heavy.iter_mut().for_each(|socket| socket.send(framed(HEAVY)));
+    wait::until("the requests to wait", || (hub.stat("requests_open") > 40).then_some(()));
+    // A short one does not wait for all the long ones before it.
+    assert_eq!(told(&hub, r#"{"factor": 18446744030759878681}"#), "[4294967291, 4294967291]");
+    assert!(hub.stat("requests_open") > 10);
+    for mut socket in heavy {
+        socket.patience = Duration::from_secs(60);
+        assert_eq!(socket.rest(), framed(ITS_FACTORS));
+    }
 }
 
 #[test]
@@ -114,10 +146,12 @@ fn a_connection_whose_first_byte_is_a_brace_is_answered_with_a_line() {
     let hub = super::with_door("blob");
     assert_eq!(ask(&hub, "{\"reverse\": 1}\n"), b"{\"error\": \"invalid request\"}\n");
     assert_eq!(ask(&hub, "{}"), b"{\"error\": \"invalid request\"}\n");
-    let mut person: Socket = hub.door("blob");
-    person.send("{\"factor\":");
-    person.finish();
-    assert_eq!(person.rest(), b"{\"error\": \"invalid request\"}\n");
+    for beginning in ["{", "{\"f", "{\"factor\":"] {
+        let mut person: Socket = hub.door("blob");
+        person.send(beginning);
+        person.finish();
+        assert_eq!(person.rest(), b"{\"error\": \"invalid request\"}\n", "{beginning}");
+    }
 }
 
 #[test]
@@ -189,9 +223,19 @@ fn a_drain_closes_the_door_and_its_clients() {
     let mut blob = hub.door("blob");
     blob.send(b"\x0e\0");
     let addr = hub.door_addr("blob");
+    // What has been asked is still answered.
+    let mut asked = hub.door("blob");
+    asked.send(framed(r#"{"fibonacci": 1000000}"#));
+    wait::until("the request to be worked on", || (hub.stat("requests_open") == 1).then_some(()));
     hub.terminate();
     assert_eq!(String::from_utf8_lossy(&blob.rest()), "\x1f\0\0\0{\"error\": \"server is stopping\"}");
-    drop(blob);
+    let answer = asked.rest();
+    assert_eq!(
+        (answer.len(), answer.last()),
+        (4 + 208_988, Some(&b'5')),
+        "F(1000000), once, and nothing more"
+    );
+    drop((blob, asked));
     assert!(hub.wait_end_within(Duration::from_secs(10)).success());
     assert!(Socket::try_connect(addr).is_err());
 }

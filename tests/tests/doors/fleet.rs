@@ -194,7 +194,7 @@ fn what_makes_no_sense_is_answered_with_nothing_and_the_run_goes_on() {
     let hub = with_door("fleet");
     let mut watcher = Watcher::of(&hub);
     let mut client = hub.door("fleet");
-    client.send("hb\ndone\nstart\nhello\nget_cid:1\nget_cid\n");
+    client.send("hb\nready\nstart\nhello\nget_cid:1\nget_cid\n");
     assert_eq!(client.must_line(), "set_cid:100");
     client.send("get_cid\nfile_stats:10\n\n{\"op\":\"ping\"}\nsend_stats:1:2\nfile_roll\n");
     client.send(b"hb\0\n\xff\xfe\xfd\nh\x1b[2J\nGET_CID\nset_cid:1\nfile_stats:a:b\nfile_stats:0:5\n");
@@ -209,6 +209,39 @@ fn what_makes_no_sense_is_answered_with_nothing_and_the_run_goes_on() {
     assert_eq!((row.status, row.cpu_percent, row.files), (Status::Pass, None, 0));
     let log = hub.logged("makes no sense: get_cid comes first");
     assert!(!log.contains("\x1b[2J"), "nothing of it moves a cursor");
+}
+
+#[test]
+fn what_is_said_in_line_is_heard_when_the_turn_comes() {
+    let hub = with_door("fleet");
+    let mut watcher = Watcher::of(&hub);
+    let mut five: Vec<_> = (100..105).map(|id| come(&hub, id)).collect();
+    let session = "get_cid\nfile_stats:10:50\nready\nstart\nhb\nsend_stats:12.5:0.5\nfile_roll\ndone\n";
+    let mut waiting = [hub.door("fleet"), hub.door("fleet")];
+    for socket in &mut waiting {
+        socket.send(session);
+        wait::until("its place", || (watcher.until("waiting")["event"] == "waiting").then_some(()));
+    }
+    // One of them waits with its side closed.
+    waiting[1].finish();
+    five.remove(0).reset();
+    five.remove(0).reset();
+    for (id, socket) in (105..).zip(&mut waiting) {
+        let heard = String::from_utf8(socket.rest()).unwrap();
+        assert_eq!(heard, format!("set_cid:{id}\nrun_tests\n"));
+    }
+    drop(five);
+    let report = watcher.report();
+    let passed: Vec<u64> = report.clients.iter().filter(|c| c.status == Status::Pass).map(|c| c.id).collect();
+    assert_eq!(passed, [105, 106]);
+}
+
+#[test]
+fn whoever_is_done_before_it_came_is_let_go() {
+    let hub = with_door("fleet");
+    let mut client = hub.door("fleet");
+    client.send("done\n");
+    assert_eq!(client.rest(), b"");
 }
 
 #[test]

@@ -87,9 +87,12 @@ fn json_of_every_bad_shape_is_refused_and_the_connection_goes_on() {
             (format!("{{\"op\":\"ping\",{}\"x\":1}}", "\"x\":1,".repeat(1000)), "bad-json"),
             (
                 format!("{{\"op\":\"publish\",\"channel\":\"a\",\"data\":{}}}", "9".repeat(100_000)),
-                "bad-json",
+                "too-large",
             ),
-            (format!("{{\"op\":\"publish\",\"channel\":\"a\",\"data\":1e{}}}", "9".repeat(1000)), "bad-json"),
+            (
+                format!("{{\"op\":\"publish\",\"channel\":\"a\",\"data\":1e{}}}", "9".repeat(1000)),
+                "too-large",
+            ),
             (format!("{{\"op\":\"{}\"}}", "x".repeat(100_000)), "bad-command"),
             (
                 format!("{{\"op\":\"publish\",\"channel\":\"{}\",\"data\":1}}", "a".repeat(100_000)),

@@ -68,7 +68,7 @@ fn what_is_not_a_command_object_is_refused_by_name_and_the_connection_goes_on() 
         (r#"{"op":"ping","x":1,"x":2}"#, "bad-json"),
         (r#"{"\u006fp":"ping"}"#, "bad-json"),
         (r#"{"op":"publish","channel":"a","data":01}"#, "bad-json"),
-        (r#"{"op":"publish","channel":"a","data":1e999}"#, "bad-json"),
+        (r#"{"op":"publish","channel":"a","data":1e999}"#, "too-large"),
         (r#"{"op":"publish","channel":"a","data":-}"#, "bad-json"),
         (r#"{"op":"publish","channel":"a","data":NaN}"#, "bad-json"),
         (r#"{"op":"publish","channel":"a","data":"\ud800"}"#, "bad-json"),

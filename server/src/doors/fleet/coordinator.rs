@@ -14,8 +14,9 @@ use std::time::Instant;
 
 /// Clients that run at once; more wait in line. The old coordinator's bound.
 pub const MAX_ACTIVE: usize = 5;
-/// Clients that wait in line; who comes then is closed. A guess, far more than any fleet has.
-pub const MAX_IN_LINE: usize = 1_000;
+/// Clients that wait in line; who comes then is closed. A guess: more than fleets have, and a tenth of the
+/// places that a server has where nobody said more. They may be silent for as long as they wait.
+pub const MAX_IN_LINE: usize = 100;
 /// The first id of a run. The old coordinator's.
 pub const FIRST_ID: u64 = 100;
 /// Clients of one run; who comes later waits for the next one. A guess: their report is to stay below
@@ -160,6 +161,8 @@ impl Coordinator {
         let Some(active) = self.run.as_mut().and_then(|run| run.find(key)) else {
             return match line {
                 Line::GetCid => self.come(key, who(), now),
+                // It never came, and goes.
+                Line::Done => Verdict::Done,
                 _ => Verdict::Nonsense("get_cid comes first"),
             };
         };

@@ -32,6 +32,8 @@ pub enum Line {
     Done,
 }
 
+/// The smallest size, in MB: a thousand bytes, as the report shows three places.
+const MIN_MB: f64 = 0.001;
 /// The largest size that is taken for one, in MB: a million terabytes. A guess; a larger number is a
 /// slip, and would not stand in a table.
 const MAX_MB: f64 = 1e12;
@@ -57,12 +59,12 @@ impl Line {
             "file_roll" => alone(Line::FileRoll),
             "done" => alone(Line::Done),
             "file_stats" => {
-                let size = |text| number(text).filter(|mb| *mb > 0.0 && *mb <= MAX_MB);
+                let size = |text| number(text).filter(|mb| (MIN_MB..=MAX_MB).contains(mb));
                 two()
                     .and_then(|(chunk, file)| {
                         Some(Line::FileStats { chunk_mb: size(chunk)?, file_mb: size(file)? })
                     })
-                    .ok_or("it has the form file_stats:CHUNK:FILE, with two sizes in MB above 0")
+                    .ok_or("it has the form file_stats:CHUNK:FILE, with two sizes in MB, 0.001 or more")
             }
             "send_stats" => {
                 let share = |text| number(text).filter(|percent| *percent <= MAX_PERCENT);

@@ -39,6 +39,8 @@ struct Tester {
     last_sign: Option<Instant>,
     /// Whether this session has seen that it has its id.
     knows_id: bool,
+    /// Whether it has said something in line.
+    has_more: bool,
     over: bool,
 }
 
@@ -46,7 +48,8 @@ impl Tester {
     /// A conversation that begins.
     fn new(client: Arc<Client>, fleet: Arc<Fleet>) -> Tester {
         client.set_dialect(Dialect::Fleet);
-        Tester { fleet, seat: Arc::new(Seat::new(client)), last_sign: None, knows_id: false, over: false }
+        let seat = Arc::new(Seat::new(client));
+        Tester { fleet, seat, last_sign: None, knows_id: false, has_more: false, over: false }
     }
 
     fn line(&mut self, line: &[u8], hub: &Hub, batch: &mut Batch) {
@@ -89,9 +92,14 @@ impl Talk for Tester {
         let unread = input.unread();
         let max = hub.limits.max_line;
         let mut used = 0;
+        self.has_more = false;
         while !self.over && !batch.is_long() {
             let rest = &unread[used..];
             match memchr::memchr(b'\n', rest) {
+                Some(_) if self.seat.is_in_line() => {
+                    self.has_more = true;
+                    break;
+                }
                 Some(end) if end <= max => {
                     used += end + 1;
                     self.line(&rest[..end], hub, batch);
@@ -118,12 +126,18 @@ impl Talk for Tester {
         self.over
     }
 
+    /// In line it is listened to until it says something; that is kept for its turn.
+    fn waits(&self) -> bool {
+        self.has_more && self.seat.is_in_line()
+    }
+
     fn is_due(&self) -> bool {
         !self.knows_id && self.seat.has_id()
     }
 
-    fn may_half_close(&self) -> bool {
-        false
+    /// Whoever closes its side without `done` has gone.
+    fn patience(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn deadline(&self, hub: &Hub) -> Option<Instant> {

@@ -17,6 +17,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::Arc;
 
+/// Bytes of a line that makes no sense that are told. A guess: enough to see what it was meant to be.
+const MAX_TOLD: usize = 200;
+
 /// One client, as the others of the door see it.
 pub struct Seat {
     /// The client.
@@ -104,19 +107,18 @@ impl Fleet {
 
     /// A client said what makes no sense: the log hears of it, and who watches, at a bounded rate.
     pub fn nonsense(&self, seat: &Seat, line: &[u8], why: &str, hub: &Hub, batch: &mut Batch) {
-        let left_out = {
-            let mut state = self.state.lock();
-            let Some(left_out) = state.complaints.one_more(batch.now.instant) else { return };
-            let line = quote(&String::from_utf8_lossy(line));
-            state.coordinator.told_nonsense(seat.client.key, line, why);
-            state.collect();
-            left_out
-        };
+        let Some(left_out) = self.state.lock().complaints.one_more(batch.now.instant) else { return };
+        let line = String::from_utf8_lossy(&line[..line.len().min(MAX_TOLD)]).into_owned();
         log::warn!(
-            client = seat.who.client.as_str(), addr = seat.who.addr.as_str(), line = quote(&String::from_utf8_lossy(line)).as_str(),
+            client = seat.who.client.as_str(), addr = seat.who.addr.as_str(), line = quote(&line).as_str(),
             left_out;
             "a line to the door fleet makes no sense: {why}"
         );
+        {
+            let mut state = self.state.lock();
+            state.coordinator.told_nonsense(seat.client.key, line, why);
+            state.collect();
+        }
         self.work(hub, batch);
     }
 

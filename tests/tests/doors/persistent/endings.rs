@@ -2,10 +2,10 @@
 
 use super::{Form, Talk, FORMS};
 use hubbub_tests::wire::frame;
-use hubbub_tests::{Encoding, Hub};
+use hubbub_tests::{wait, Encoding, Hub};
 use std::time::{Duration, Instant};
 
-const NOT_ALLOWED: &str = "this server is shut down by its operators alone (hubbub drain), or by any client of its own machine where it runs with --allow-shutdown";
+const NOT_ALLOWED: &str = "this server is shut down by its operators, who send their token (as token in the data), or by any client on its loopback where it runs with --allow-shutdown";
 
 #[test]
 fn a_silent_connection_is_told_so_and_closed() {
@@ -92,6 +92,42 @@ fn an_open_while_the_server_shuts_down_is_refused() {
         talk.hears_error(400, "Shutting down, not accepting connections.");
         talk.is_over();
         drop(talk);
+        assert!(hub.wait_end().success());
+    }
+}
+
+#[test]
+fn an_operator_may_ask_for_a_shutdown_with_the_token() {
+    for form in FORMS {
+        let mut hub = Hub::start();
+        let mut talk = Talk::open(&hub, form);
+        talk.ask("Shutdown", r#"{"token": "wrong"}"#);
+        talk.hears_error(403, NOT_ALLOWED);
+        talk.ask("Shutdown", &format!(r#"{{"token": "{}"}}"#, hub.token()));
+        talk.hears(&form.bare_answer("Shutdown", "null"));
+        talk.hears(&form.bare_answer("Close", "null"));
+        talk.is_over();
+        drop(talk);
+        assert!(hub.wait_end().success());
+    }
+}
+
+#[test]
+fn a_shutdown_waits_for_what_is_worked_on() {
+    for form in FORMS {
+        let mut hub = Hub::with(["--allow-shutdown"]);
+        let (mut other, mut talk) = (Talk::open(&hub, form), Talk::open(&hub, form));
+        other.ask("Fibonacci", "1000000");
+        wait::until("the request to be worked on", || (hub.stat("requests_open") == 1).then_some(()));
+        talk.ask("Shutdown", "null");
+        talk.hears(&form.bare_answer("Shutdown", "null"));
+        let answer = other.next().unwrap();
+        assert!(answer.len() > 208_988, "{answer:.60}");
+        for talk in [&mut talk, &mut other] {
+            talk.hears(&form.bare_answer("Close", "null"));
+            talk.is_over();
+        }
+        drop((talk, other));
         assert!(hub.wait_end().success());
     }
 }

@@ -143,9 +143,10 @@ fn who_goes_without_done_is_aborted() {
 #[test]
 fn what_is_out_of_order_changes_nothing() {
     let mut fleet = Fleet::new();
-    for line in ["ready", "start", "hb", "file_stats:1:2", "send_stats:1:1", "file_roll", "done"] {
+    for line in ["ready", "start", "hb", "file_stats:1:2", "send_stats:1:1", "file_roll"] {
         assert_eq!(fleet.verdict(1, line), Verdict::Nonsense("get_cid comes first"), "{line}");
     }
+    assert_eq!(fleet.verdict(1, "done"), Verdict::Done, "whoever is finished is let go");
     assert_eq!(fleet.effects(), []);
     assert_eq!(fleet.gone(1), [], "who never came leaves no run behind");
     fleet.says(1, "get_cid");
