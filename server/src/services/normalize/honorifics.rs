@@ -12,13 +12,15 @@ pub(super) enum When {
     BeforeTwo,
     /// With a full stop, or in capitals where the name is not: `DI Huber`, but `Di Stefano`.
     Capitals,
+    /// With a full stop, or with capitals and small letters: `MSc Doe`, but `MSC Cruises`.
+    Degree,
     /// In capitals or small letters after another title: `Dr. med. Braun`.
     AfterTitle,
     /// In small letters after another title: `Dr. h.c. Braun`, but `Dr. H.C. Braun`.
     LowerAfterTitle,
 }
 
-use When::{AfterTitle, Always, BeforeTwo, Capitals, Dotted, LowerAfterTitle};
+use When::{AfterTitle, Always, BeforeTwo, Capitals, Degree, Dotted, LowerAfterTitle};
 
 /// The most words of one entry.
 pub(super) const MOST_WORDS: usize = 3;
@@ -40,8 +42,7 @@ const BEFORE: &[(When, &[&str])] = &[
             "ambassador", "senator", "governor", "president", "chancellor", "assoc prof", "asst prof",
             "emeritus", "esquire", "1st lt", "2nd lt",
             // Degrees that are nobody's name
-            "phd", "ph d", "dphil", "d phil", "mphil", "msc", "m sc", "bsc", "b sc", "llm", "ll m", "llb", "ll b",
-            "lld", "psyd", "pharmd",
+            "phd", "ph d", "dphil", "d phil", "mphil", "psyd", "pharmd",
             // German
             "herr", "herrn", "frau", "hr", "frl", "fräulein", "eheleute", "doktor", "dres", "univ-prof",
             "univ prof", "ao univ-prof", "hon-prof", "jun-prof", "prof em", "priv-doz", "privatdozent",
@@ -95,6 +96,7 @@ const BEFORE: &[(When, &[&str])] = &[
             "gräfin", "uncle", "aunt",
         ],
     ),
+    (Degree, &["msc", "m sc", "bsc", "b sc", "llm", "ll m", "llb", "ll b", "lld"]),
     (Capitals, &["mba", "di", "dipl", "ra", "stb", "wp", "pd", "di (fh)", "mag (fh)"]),
     (
         AfterTitle,

@@ -24,11 +24,15 @@ pub(super) fn is_organisation(name: &str) -> bool {
     }
     let words: Vec<&str> = name.split(' ').collect();
     let [first, rest @ ..] = words.as_slice() else { return false };
+    let lower = |word: &str| Alphabet::Other.lower(word);
     if rest.is_empty() {
         return is_spelled_out(first) || starts_with_digit(first) || is_east_asian(first);
     }
-    if name.contains(',') {
-        return false; // Last, First
+    let is_word = |word: &str| WORDS.contains(&word) && !ALSO_NAMES.contains(&word);
+    if let Some((last, _)) = name.split_once(',') {
+        // Last, First, but University of California, Berkeley
+        let words: Vec<&str> = last.split(' ').collect();
+        return words.len() > 1 && words.iter().any(|word| is_word(&lower(word)));
     }
     // The BBC
     if let [last] = rest {
@@ -36,7 +40,6 @@ pub(super) fn is_organisation(name: &str) -> bool {
             return true;
         }
     }
-    let lower = |word: &&str| Alphabet::Other.lower(word);
     let key = |words: &[&str]| words.join(" ").to_lowercase().replace('.', "");
     let titled = (1..=honorifics::MOST_WORDS.min(rest.len())).any(|n| is_always(&key(&words[..n])));
     // Mr. & Mrs. Smith are no company; Lord & Taylor is one.
@@ -45,7 +48,8 @@ pub(super) fn is_organisation(name: &str) -> bool {
     words.iter().enumerate().any(|(n, word)| {
         let known = lower(word);
         matches!(*word, "&" | "+") && !is_couple(n)
-            || WORDS.contains(&known.as_str()) && !(titled && ALSO_NAMES.contains(&known.as_str()))
+            || is_word(&known)
+            || !titled && ALSO_NAMES.contains(&known.as_str())
             || is_joined_letters(word)
             || is_east_asian(word)
             || !titled && has_spelled_part(word)
@@ -61,7 +65,10 @@ fn is_article(word: &str) -> bool {
 /// Whether one word can only be read letter by letter: `KPMG`, `bbc`, `C&A`.
 fn is_spelled_out(word: &str) -> bool {
     let spelled = is_spelled(word) && word.chars().nth(2).is_some() && shape(word) == Shape::Upper;
-    spelled || acronym(word).is_some_and(|a| a == word || !ALSO_WORDS.contains(&a)) || is_joined_letters(word)
+    spelled
+        || acronym(word).is_some_and(|a| a == word || !ALSO_WORDS.contains(&a))
+        || is_joined_letters(word)
+        || has_spelled_part(word)
 }
 
 /// C&A
@@ -131,7 +138,7 @@ fn before_place(name: &str, strict: bool) -> Option<(&str, &str)> {
     let at = name.strip_suffix(')')?.rfind(" (")?;
     let (before, place) = (&name[..at], &name[at + 1..]);
     let is_place = is_name(place) && place.matches([')', '"']).count() == 1;
-    (is_place && ending_form(name, strict).is_none() && ending_form(before, strict).is_some())
+    (is_place && ending_form(name, strict).is_none() && split_form(before, strict).is_some())
         .then_some((before, place))
 }
 

@@ -11,8 +11,8 @@ const MOST_INNER_CAPITALS: usize = 3;
 
 /// The name in its one form. Never empty for a name that is not.
 pub(super) fn normalized(name: &str) -> String {
-    // A hyphen joins, whatever stands around it.
-    let name = name.replace(" -", "-").replace("- ", "-");
+    // A hyphen joins, whatever stands around it; an ampersand stands between.
+    let name = name.replace(" -", "-").replace("- ", "-").replace('&', " & ");
     let written = shape(&name);
     let mut parts: Vec<Vec<String>> = name.split(',').map(words).filter(|words| !words.is_empty()).collect();
     if parts.is_empty() {
@@ -151,7 +151,7 @@ fn is_aside(
     let title = |word: &String| {
         honorifics::before(&self::key(std::slice::from_ref(word))).any(|when| match when {
             When::Always => true,
-            When::Dotted | When::Capitals | When::BeforeTwo => word.contains('.'),
+            When::Dotted | When::Capitals | When::Degree | When::BeforeTwo => word.contains('.'),
             When::AfterTitle | When::LowerAfterTitle => word.contains('.') && part.len() > 1,
         })
     };
@@ -226,6 +226,7 @@ fn is_title(words: &[String], rest: &[String], written: Shape, after_title: bool
         }
         When::BeforeTwo => has_stop || rest.len() > 1,
         When::Capitals => has_stop || shape == Shape::Upper && written == Shape::Mixed,
+        When::Degree => has_stop || shape == Shape::Mixed && text.chars().skip(1).any(char::is_uppercase),
         When::AfterTitle => {
             after_title
                 && (shape != Shape::Mixed && written != shape
