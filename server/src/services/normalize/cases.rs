@@ -205,6 +205,7 @@ pub(super) const PEOPLE: &[(&str, &str)] = &[
     ("A.S. Roma", "A. S. Roma"),
     ("50 Cent", "50 Cent"),
     ("THE ROCK", "The Rock"),
+    ("THE MAN", "The Man"),
     ("Jean-Jacques Rousseau", "Jean-Jacques Rousseau"),
     // Shortened particles, digits
     ("Otto v. Bismarck", "Otto von Bismarck"),

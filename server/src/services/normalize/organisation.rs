@@ -36,7 +36,8 @@ pub(super) fn is_organisation(name: &str) -> bool {
     }
     // The BBC
     if let [last] = rest {
-        if is_article(first) && is_spelled_out(last) {
+        let is_also_word = ALSO_WORDS.contains(&last.to_uppercase().as_str());
+        if is_article(first) && is_spelled_out(last) && !is_also_word {
             return true;
         }
     }
