@@ -12,13 +12,15 @@ pub(super) enum When {
     BeforeTwo,
     /// With a full stop, or in capitals where the name is not: `DI Huber`, but `Di Stefano`.
     Capitals,
+    /// With a full stop, or with capitals and small letters: `MSc Doe`, but `MSC Cruises`.
+    Degree,
     /// In capitals or small letters after another title: `Dr. med. Braun`.
     AfterTitle,
     /// In small letters after another title: `Dr. h.c. Braun`, but `Dr. H.C. Braun`.
     LowerAfterTitle,
 }
 
-use When::{AfterTitle, Always, BeforeTwo, Capitals, Dotted, LowerAfterTitle};
+use When::{AfterTitle, Always, BeforeTwo, Capitals, Degree, Dotted, LowerAfterTitle};
 
 /// The most words of one entry.
 pub(super) const MOST_WORDS: usize = 3;
@@ -38,12 +40,14 @@ const BEFORE: &[(When, &[&str])] = &[
             "rabbi", "pastor", "monsignor", "msgr", "capt", "captain", "sgt", "sergeant", "lt",
             "lieutenant", "lt col", "lt gen", "maj gen", "cpl", "cmdr", "commander", "colonel",
             "ambassador", "senator", "governor", "president", "chancellor", "assoc prof", "asst prof",
-            "emeritus", "esquire",
+            "emeritus", "esquire", "1st lt", "2nd lt",
+            // Degrees that are nobody's name
+            "phd", "ph d", "dphil", "d phil", "mphil", "psyd", "pharmd",
             // German
             "herr", "herrn", "frau", "hr", "frl", "fräulein", "eheleute", "doktor", "dres", "univ-prof",
             "univ prof", "ao univ-prof", "hon-prof", "jun-prof", "prof em", "priv-doz", "privatdozent",
             "dkfm", "bakk", "kommerzialrat", "komm-rat", "hofrat", "magister", "freiherr", "freifrau",
-            "rain", "dr habil",
+            "rain", "dr habil", "(fh)", "(univ)", "(uni)", "(tu)", "(th)", "(ba)", "(dh)", "(eth)", "(htl)", "(hons)",
             // French
             "monsieur", "madame", "mademoiselle", "messieurs", "mesdames", "mme", "mmes", "mlle", "mlles",
             "maître", "docteur", "professeur", "abbé", "mgr",
@@ -64,15 +68,15 @@ const BEFORE: &[(When, &[&str])] = &[
             "dna", "dl", "domnul", "doamna", "özv",
             // Russian, Ukrainian, Bulgarian, Serbian
             "г-н", "г-жа", "господин", "госпожа", "гражданин", "товарищ", "д-р", "доктор", "проф",
-            "профессор", "професор", "пан", "пані", "академик",
+            "профессор", "професор", "пан", "пані", "академик", "др",
             // Greek, Turkish
             "κος", "κα", "κύριος", "κυρία", "δρ", "καθ", "sayın", "bayan", "yrd doç", "doç",
             // Arabic, Persian, Hebrew, Urdu
-            "السيدة", "الدكتور", "الدكتورة", "الأستاذ", "الأستاذة", "دكتور", "دكتورة", "المهندس",
+            "السيد", "السيدة", "الدكتور", "الدكتورة", "الأستاذ", "الأستاذة", "دكتور", "دكتورة", "المهندس",
             "المهندسة", "آقای", "خانم", "מר", "גב'", "גברת", "ד\"ר", "פרופ'",
             // South and South-East Asia
             "shri", "shrimati", "smt", "kumari", "encik", "puan", "dato'", "datuk", "datin", "tan sri",
-            "khun", "श्री", "श्रीमती", "डॉ",
+            "khun", "นาย", "นาง", "นางสาว", "ดร", "श्री", "श्रीमती", "डॉ",
         ],
     ),
     (
@@ -87,12 +91,13 @@ const BEFORE: &[(When, &[&str])] = &[
         BeforeTwo,
         &[
             "don", "dom", "dona", "ing", "mag", "pan", "bay", "sri", "father", "sister", "brother", "imam",
-            "sheikh", "sheik", "shaikh", "haji", "hajji", "tun", "السيد", "الشيخ", "pandit", "general",
+            "sheikh", "sheik", "shaikh", "haji", "hajji", "tun", "ông", "bà", "الشيخ", "pandit", "general",
             "major", "admiral", "mother", "bishop", "cardinal", "count", "baron", "baroness", "graf",
             "gräfin", "uncle", "aunt",
         ],
     ),
-    (Capitals, &["di", "dipl", "ra", "stb", "wp", "pd", "di (fh)", "mag (fh)"]),
+    (Degree, &["msc", "m sc", "bsc", "b sc", "llm", "ll m", "llb", "ll b", "lld"]),
+    (Capitals, &["mba", "di", "dipl", "ra", "stb", "wp", "pd", "di (fh)", "mag (fh)"]),
     (
         AfterTitle,
         &[
@@ -101,7 +106,7 @@ const BEFORE: &[(When, &[&str])] = &[
             "psych", "nauk",
         ],
     ),
-    (LowerAfterTitle, &["hc", "h c", "em", "ao", "(fh)", "fh"]),
+    (LowerAfterTitle, &["hc", "h c", "em", "ao", "fh"]),
 ];
 
 /// When words are an honorific, if they can be one: their key is as `key` makes it.
@@ -111,6 +116,11 @@ pub(super) fn before(key: &str) -> impl Iterator<Item = When> + '_ {
         !key.contains(' ') && ["dr-", "dipl-", "mag-", "prof-"].iter().any(|start| key.starts_with(start));
     let listed = BEFORE.iter().filter(move |(_, keys)| keys.contains(&key)).map(|(when, _)| *when);
     made.then_some(Always).into_iter().chain(listed)
+}
+
+/// Whether words before a name can be nothing but an honorific.
+pub(super) fn is_always(key: &str) -> bool {
+    before(key).any(|when| when == Always)
 }
 
 /// After a name, whatever the capitals.

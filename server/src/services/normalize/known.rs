@@ -19,6 +19,16 @@ pub(super) const ACRONYMS: &[&str] = &[
 pub(super) const ALSO_WORDS: &[&str] =
     &["MAN", "SEAT", "VISA", "WHO", "US", "ING", "SAS", "ERGO", "KIA", "ENI", "GE", "APA"];
 
+/// Words of which some people are called: behind a title they are a name.
+pub(super) const ALSO_NAMES: &[&str] =
+    &["bank", "banque", "banco", "banca", "банк", "holding", "trust", "union", "council"];
+
+/// Words before a name that are none themselves.
+pub(super) const ARTICLES: &[&str] = &["the", "der", "die", "das", "la", "le", "les"];
+
+/// What stands behind the last full stop of an address: `X.com`, but `J.Crew`.
+pub(super) const DOMAINS: &[&str] = &["com", "org", "net", "io"];
+
 /// Words that are in names of organisations, and hardly ever in names of people.
 pub(super) const WORDS: &[&str] = &[
     "university",
@@ -128,6 +138,15 @@ pub(super) const WORDS: &[&str] = &[
     "aktiengesellschaft",
     "gesellschaft",
     "genossenschaft",
+    "league",
+    "liga",
+    "nations",
+    "club",
+    "commission",
+    "firma",
+    "verlag",
+    "limited",
+    "incorporated",
 ];
 
 /// Endings by which a word in Chinese, Japanese or Korean is an organisation.
@@ -145,12 +164,14 @@ pub(super) const SMALL: &[&str] = &[
 pub(super) const SHORT_WORDS: &[&str] = &[
     "air", "all", "and", "any", "art", "bad", "bar", "bay", "bed", "bee", "big", "box", "boy", "bus", "buy",
     "car", "cat", "co", "cow", "cup", "day", "dog", "dry", "ear", "eat", "egg", "eye", "fan", "far", "fit",
-    "fix", "fly", "fox", "fun", "gas", "get", "go", "gym", "hat", "hot", "ice", "ink", "inn", "ivy", "jam",
-    "jet", "job", "joy", "key", "kid", "lab", "law", "leg", "lex", "low", "map", "max", "men", "mr", "net",
-    "new", "now", "nut", "oak", "off", "oil", "old", "on", "one", "our", "out", "own", "owl", "pan", "pay",
-    "pen", "pet", "pie", "pig", "pin", "pro", "pub", "raw", "red", "rio", "run", "san", "sea", "see", "shy",
-    "six", "sky", "spa", "st", "sun", "tax", "tea", "ten", "the", "tin", "tip", "top", "toy", "try", "two",
-    "up", "via", "war", "way", "web", "wet", "win", "yes", "you", "zoo", "am", "an", "as", "by", "for", "in",
-    "is", "it", "la", "le", "los", "las", "my", "of", "or", "to", "we", "die", "der", "das", "und", "für",
-    "van", "von", "les", "des", "del", "ltd", "inc", "mt", "ft", "dr", "mrs", "jr", "sr", "bros", "mac",
+    "fix", "fly", "fox", "fun", "gap", "gas", "gem", "get", "go", "gym", "hat", "hot", "ice", "ink", "inn",
+    "ivy", "jam", "jet", "job", "joy", "key", "kid", "lab", "law", "leg", "lex", "low", "map", "max", "men",
+    "mr", "net", "new", "now", "nut", "oak", "off", "oil", "old", "on", "one", "our", "out", "own", "owl",
+    "pan", "pay", "pen", "pet", "pie", "pig", "pin", "pro", "pub", "raw", "red", "rio", "run", "san", "sea",
+    "see", "shy", "sir", "six", "sky", "spa", "st", "sun", "tax", "tea", "ten", "the", "tin", "tip", "top",
+    "toy", "try", "two", "up", "via", "war", "way", "web", "wet", "win", "yes", "you", "zoo", "am", "an",
+    "as", "by", "for", "in", "is", "it", "la", "le", "los", "las", "my", "of", "or", "to", "we", "die",
+    "der", "das", "und", "für", "van", "von", "les", "des", "del", "ltd", "inc", "mt", "ft", "dr", "mrs",
+    "jr", "sr", "bros", "mac", "al", "el", "ben", "bob", "dan", "ed", "ian", "jim", "joe", "kim", "lee",
+    "leo", "ray", "roy", "sam", "ted", "tim", "tom",
 ];

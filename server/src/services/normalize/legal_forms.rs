@@ -11,20 +11,31 @@ pub(super) struct Form {
     pub keys: &'static [&'static str],
     /// Whether it may be a word or initials of a person as well.
     pub ambiguous: bool,
-    /// Whether it may stand before the name.
-    pub leads: bool,
+    /// When it may stand before the name.
+    pub leads: Leads,
+}
+
+/// When a legal form may stand before the name, in capitals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leads {
+    Never,
+    Always,
+    /// Where one word follows and no other form does: `AB Volvo`, but `AB de Villiers`, `AB Foods Ltd`.
+    BeforeOne,
+    /// Where an article follows: `SA Le Monde`, but `SA Khan`.
+    BeforeArticle,
 }
 
 const fn plain(canonical: &'static str, keys: &'static [&'static str]) -> Form {
-    Form { canonical, keys, ambiguous: false, leads: false }
+    Form { canonical, keys, ambiguous: false, leads: Leads::Never }
 }
 
 const fn ambiguous(canonical: &'static str, keys: &'static [&'static str]) -> Form {
-    Form { canonical, keys, ambiguous: true, leads: false }
+    Form { canonical, keys, ambiguous: true, leads: Leads::Never }
 }
 
 const fn leading(canonical: &'static str, keys: &'static [&'static str]) -> Form {
-    Form { canonical, keys, ambiguous: false, leads: true }
+    Form { canonical, keys, ambiguous: false, leads: Leads::Always }
 }
 
 /// The most words of one key.
@@ -114,17 +125,21 @@ pub(super) const FORMS: &[Form] = &[
     ambiguous("eG", &["eg", "eingetragene genossenschaft"]),
     ambiguous("e.K.", &["ek", "e k", "ekfr", "ekfm", "eingetragener kaufmann", "eingetragene kauffrau"]),
     ambiguous("e.U.", &["eu"]),
-    plain("Sàrl", &["sàrl", "sàrl-s"]),
+    plain("Sàrl", &["sàrl", "sàrl-s", "sà rl", "sà r l", "s à rl", "s à r l", "sa rl"]),
     plain("Sagl", &["sagl"]),
     // Romance languages
-    ambiguous(
-        "S.A.",
-        &["sa", "s a", "société anonyme", "sociedad anónima", "sociedade anónima", "sociedade anônima"],
-    ),
+    Form {
+        leads: Leads::BeforeArticle,
+        ..ambiguous(
+            "S.A.",
+            &["sa", "s a", "société anonyme", "sociedad anónima", "sociedade anónima", "sociedade anônima"],
+        )
+    },
+    plain("S.A.", &["s/a"]),
     plain("S.A. de C.V.", &["sa de cv", "s a de c v", "sociedad anónima de capital variable"]),
     plain("S.A.B. de C.V.", &["sab de cv"]),
     plain("S. de R.L. de C.V.", &["s de rl de cv", "s de r l de c v"]),
-    plain("S. de R.L.", &["s de rl"]),
+    plain("S. de R.L.", &["s de rl", "s de r l"]),
     leading("SARL", &["sarl", "s a r l", "société à responsabilité limitée"]),
     ambiguous("SAS", &["sas", "s a s", "société par actions simplifiée"]),
     plain("SASU", &["sasu"]),
@@ -151,12 +166,12 @@ pub(super) const FORMS: &[Form] = &[
     ambiguous("V.O.F.", &["vof", "v o f"]),
     plain("BVBA", &["bvba", "sprl"]),
     plain("VZW", &["vzw"]),
-    ambiguous("Oy", &["oy", "osakeyhtiö"]),
+    Form { ambiguous: true, ..leading("Oy", &["oy", "osakeyhtiö"]) },
     plain("Oy Ab", &["oy ab"]),
     plain("Oyj", &["oyj", "julkinen osakeyhtiö"]),
     plain("Oyj Abp", &["oyj abp"]),
     ambiguous("Ky", &["ky"]),
-    ambiguous("AB", &["ab", "aktiebolag", "aktiebolaget"]),
+    Form { leads: Leads::BeforeOne, ..ambiguous("AB", &["ab", "aktiebolag", "aktiebolaget"]) },
     plain("AB (publ)", &["ab publ"]),
     plain("HB", &["handelsbolag"]),
     ambiguous("KB", &["kommanditbolag"]),

@@ -12,6 +12,8 @@ mod legal_forms;
 mod organisation;
 mod particles;
 mod person;
+#[cfg(test)]
+mod properties;
 
 use hubbub_shared::encoding::{escape, json, Payload};
 use hubbub_shared::refusal::{Code, Refusal};

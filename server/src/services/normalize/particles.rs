@@ -7,14 +7,21 @@ pub(super) const PARTICLES: &[&str] = &[
     "de", "del", "della", "delle", "dello", "dei", "degli", "dalla", "di", "da", "das", "do", "dos", "du",
     "des", "van", "von", "vom", "zu", "zum", "zur", "der", "den", "dem", "ten", "ter", "te", "'t", "af",
     "av", "bin", "ibn", "bint", "binti", "al", "el", "ap", "ab", "ferch", "und", "y", "et", "of", "the",
-    "och", "og", "oğlu", "kızı", "фон", "ван", "де", "дер", "ди", "да", "ла", "дю", "ибн", "бин", "оглы",
+    "och", "og", "and", "oğlu", "kızı", "фон", "ван", "де", "дер", "ди", "да", "ла", "дю", "ибн", "бин", "оглы",
     "кызы", "уулу", "και", "του", "της", "των", "ντε", "φον", "βαν",
 ];
 
 /// Particles that are also given names: with a capital where they begin a name that is set anew.
 #[rustfmt::skip] // a list, not a column
 pub(super) const GIVEN_NAMES: &[&str] =
-    &["van", "al", "del", "della", "el", "do", "di", "ab", "te", "den", "the", "et", "да", "ди", "ван", "ла"];
+    &["van", "al", "del", "della", "el", "do", "di", "ab", "te", "den", "the", "et", "and", "да", "ди", "ван", "ла"];
+
+/// Particles that stand between two names, or between two titles, and begin none: `Al and Jane Doe`.
+#[rustfmt::skip] // a list, not a column
+pub(super) const JOINS: &[&str] = &["and", "und", "et", "y", "og", "och", "και"];
+
+/// How particles are shortened, in small letters.
+pub(super) const SHORTENED: &[(&str, &str)] = &[("v.", "von")];
 
 /// Lower case only after another particle: `de la Cruz`, but `Charles Le Brun`.
 #[rustfmt::skip] // a list, not a column

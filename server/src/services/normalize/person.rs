@@ -4,15 +4,15 @@
 use super::casing::{has_case, is_spelled, shape, titled, Alphabet, Place, Shape};
 use super::clean::trimmed;
 use super::honorifics::{self, When, ATTACHED};
-use super::particles::{AFTER_PARTICLE, BEFORE_PARTICLE, GIVEN_NAMES, PARTICLES};
+use super::particles::{AFTER_PARTICLE, BEFORE_PARTICLE, GIVEN_NAMES, JOINS, PARTICLES, SHORTENED};
 
 /// Upper-case letters that a word may have inside: `O'MacDonald`, `DeVito`, `Jean-Luc-Marie`.
 const MOST_INNER_CAPITALS: usize = 3;
 
 /// The name in its one form. Never empty for a name that is not.
 pub(super) fn normalized(name: &str) -> String {
-    // A hyphen joins, whatever stands around it.
-    let name = name.replace(" -", "-").replace("- ", "-");
+    // A hyphen joins, whatever stands around it; an ampersand stands between.
+    let name = name.replace(" -", "-").replace("- ", "-").replace('&', " & ");
     let written = shape(&name);
     let mut parts: Vec<Vec<String>> = name.split(',').map(words).filter(|words| !words.is_empty()).collect();
     if parts.is_empty() {
@@ -40,6 +40,7 @@ pub(super) fn normalized(name: &str) -> String {
     let mut words = parts.concat();
     words.extend(last);
     strip_attached(&mut words);
+    lengthen(&mut words);
     let mut words = cased(&initialled(words));
     // A full stop ends a sentence, not a name, unless it shortens something.
     if let Some(last) =
@@ -150,7 +151,7 @@ fn is_aside(
     let title = |word: &String| {
         honorifics::before(&self::key(std::slice::from_ref(word))).any(|when| match when {
             When::Always => true,
-            When::Dotted | When::Capitals | When::BeforeTwo => word.contains('.'),
+            When::Dotted | When::Capitals | When::Degree | When::BeforeTwo => word.contains('.'),
             When::AfterTitle | When::LowerAfterTitle => word.contains('.') && part.len() > 1,
         })
     };
@@ -200,10 +201,15 @@ fn is_title(words: &[String], rest: &[String], written: Shape, after_title: bool
     let key = key(words);
     let (has_stop, shape) = (text.contains('.'), shape(&text));
     let is_letter = |word: &String| word.chars().filter(|ch| ch.is_alphabetic()).nth(1).is_none();
-    // Mr. and Mrs. Smith
-    if matches!(key.as_str(), "&" | "and" | "und" | "et") {
-        let next = rest.first().map(|next| self::key(std::slice::from_ref(next))).unwrap_or_default();
-        return after_title && rest.len() > 1 && honorifics::before(&next).any(|when| when == When::Always);
+    // Mr. and Mrs. Smith, but Lord and Taylor
+    let is_join = |key: &str| key == "&" || JOINS.contains(&key);
+    let is_titled = |rest: &[String]| rest.len() > 1 && honorifics::is_always(&self::key(&rest[..1]));
+    if is_join(&key) {
+        return after_title && is_titled(rest);
+    }
+    let next = rest.first().map(|next| self::key(std::slice::from_ref(next))).unwrap_or_default();
+    if is_join(&next) && next != "y" && !is_titled(&rest[1..]) {
+        return false;
     }
     // M. Dupont is Monsieur Dupont; M. R. James has two initials.
     if matches!(key.as_str(), "m" | "mm") {
@@ -220,6 +226,7 @@ fn is_title(words: &[String], rest: &[String], written: Shape, after_title: bool
         }
         When::BeforeTwo => has_stop || rest.len() > 1,
         When::Capitals => has_stop || shape == Shape::Upper && written == Shape::Mixed,
+        When::Degree => has_stop || shape == Shape::Mixed && text.chars().skip(1).any(char::is_uppercase),
         When::AfterTitle => {
             after_title
                 && (shape != Shape::Mixed && written != shape
@@ -257,7 +264,23 @@ fn is_east_asian(word: &str) -> bool {
     !word.is_empty() && word.chars().all(is)
 }
 
-/// Single letters with their full stops: `John F Kennedy`. The last word keeps its own way.
+/// Shortened particles at their full length, inside a name of both cases: `Otto v. Bismarck`.
+fn lengthen(words: &mut [String]) {
+    let is_small = |word: &str| initials(word).is_some() && shape(word) == Shape::Lower;
+    // With another small initial it is one too: `j. v. Smith`.
+    if shape(&words.join(" ")) != Shape::Mixed || words.iter().filter(|word| is_small(word)).count() != 1 {
+        return;
+    }
+    let inside = 1..words.len().saturating_sub(1).max(1);
+    for word in &mut words[inside] {
+        if let Some((_, long)) = SHORTENED.iter().find(|(short, _)| short == word) {
+            *word = (*long).to_owned();
+        }
+    }
+}
+
+/// Single letters with their full stops: `John F Kennedy`. The last word keeps its own way, and so
+/// does a name with digits, which is none of the usual kind: `X Æ A-12`.
 fn initialled(words: Vec<String>) -> Vec<String> {
     let is_single = |word: &str| {
         let mut chars = word.chars();
@@ -266,6 +289,9 @@ fn initialled(words: Vec<String>) -> Vec<String> {
     let is_initial = |word: &str| is_single(word) || initials(word).is_some_and(|(_, rest)| rest.is_empty());
     let mixed = shape(&words.join(" ")) == Shape::Mixed;
     let count = words.len();
+    if words.iter().any(|word| word.contains(|ch: char| ch.is_ascii_digit())) {
+        return words;
+    }
     let mut out: Vec<String> = Vec::with_capacity(count);
     for (n, word) in words.into_iter().enumerate() {
         let before = out.last().is_some_and(|last| is_initial(last));
@@ -335,7 +361,8 @@ fn is_particle_word(lower: &str) -> bool {
 /// Whether the word at a place is one of the small words that stay in lower case there.
 fn is_particle(lower: &[String], n: usize, anew: bool) -> bool {
     let word = lower[n].as_str();
-    let next_is = lower.get(n + 1).is_some_and(|next| PARTICLES.contains(&next.as_str()) || next == "la");
+    let leads = |next: &str| PARTICLES.contains(&next) && !JOINS.contains(&next) || next == "la";
+    let next_is = lower.get(n + 1).is_some_and(|next| leads(next));
     if n + 1 == lower.len() {
         return false;
     }
