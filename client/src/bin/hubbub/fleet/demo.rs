@@ -3,6 +3,7 @@
 
 use super::board::{bar, part, Board, REFRESH};
 use super::folder::Folder;
+use super::plan::Plan;
 use super::{local, reports, signals, Early};
 use crate::blob::find_program;
 use crate::cli::{some_time, Globals};
@@ -54,6 +55,9 @@ pub struct DemoArgs {
 
 /// `hubbub fleet demo`
 pub async fn run(globals: &Globals, args: DemoArgs) -> Result<(), Early> {
+    // The longest client's, before anything is started for it.
+    let (_, chunk, file) = CLIENTS[CLIENTS.len() - 1];
+    Plan::new(args.runtime, chunk.into(), file.into()).map_err(local)?;
     let mut signals = signals()?;
     let within = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let folder = Folder::make(&within, "hubbub-fleet-demo").map_err(|error| {
