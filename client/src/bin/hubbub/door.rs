@@ -27,6 +27,8 @@ pub enum Broken {
     Io(io::Error),
     /// The time limit was reached.
     TimeLimit(Duration),
+    /// It ended before its answer did.
+    Cut(String),
     /// What came is not what this door says.
     Wrong(String),
 }
@@ -40,7 +42,8 @@ impl Broken {
                 "{addr} has not answered in {}",
                 humantime::format_duration(limit)
             )),
-            Broken::Wrong(what) => Failure::new(Exit::NoConnection, format!("{addr}: {what}")),
+            Broken::Cut(what) => Failure::new(Exit::NoConnection, format!("{addr}: {what}")),
+            Broken::Wrong(what) => Failure::new(Exit::Refused, format!("{addr}: {what}")),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Outcome {
         self.first_failure.get_or_insert_with(|| match broken {
             Broken::Io(error) => error.to_string(),
             Broken::TimeLimit(limit) => format!("no answer in {}", humantime::format_duration(limit)),
-            Broken::Wrong(what) => what,
+            Broken::Cut(what) | Broken::Wrong(what) => what,
         });
     }
 }
@@ -83,7 +83,7 @@ impl Outcome {
 fn reason(broken: &Broken) -> Reason {
     match broken {
         Broken::TimeLimit(_) => Reason::TimedOut,
-        Broken::Wrong(_) => Reason::WrongBytes,
+        Broken::Cut(_) | Broken::Wrong(_) => Reason::WrongBytes,
         Broken::Io(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused => Reason::Refused,
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {

@@ -94,6 +94,6 @@ async fn receive(mut connection: Connection) -> Result<(Points, [u8; RANDOM]), B
             read => have += read,
         }
     }
-    let points = answer::read(&bytes[..have]).map_err(Broken::Wrong)?;
+    let points = answer::read(&bytes[..have])?;
     Ok((points, answer::random(&bytes)))
 }
