@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure};
 use async_signal::{Signal, Signals};
 use clap::Args;
 use futures::StreamExt;
-use rustix::process::{getppid, set_parent_process_death_signal};
+use rustix::process::set_parent_process_death_signal;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -43,13 +43,11 @@ pub fn run(args: &WriterArgs) -> Result<(), Failure> {
     }
     // What asks for an end removes the folder: so it is in place before anything can.
     let told = end_with_signal(args.folder.clone());
-    // The parent's death is told by a signal, and by the end of the input, whichever is first.
+    // The parent's death is told by a signal, and by the end of the input, whichever is first; one that has
+    // died before this line, by the input alone.
     let parent = set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     told.and(parent.map_err(io::Error::from))
         .map_err(|error| Failure::local(format!("cannot watch over the parent process: {error}")))?;
-    if getppid().is_none() {
-        return Ok(());
-    }
     let mut writer = Writer::new(args);
     let mut stdin = io::stdin().lock();
     let ended = (|| {
