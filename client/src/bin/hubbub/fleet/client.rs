@@ -338,7 +338,10 @@ impl Run<'_> {
             };
             match told {
                 Told::Coordinator(line) => self.tell(&unknown(&line)),
-                Told::Writer(Progress::Wrote(bytes)) => self.bytes = bytes,
+                Told::Writer(Progress::Wrote(bytes)) => {
+                    writer.acknowledge().await;
+                    self.bytes = bytes;
+                }
                 Told::Writer(Progress::Rolled(files)) => {
                     self.files = files;
                     self.coordinator.say("file_roll").await?;
