@@ -8,8 +8,10 @@ use futures::{Stream, StreamExt};
 use hubbub_client::testing::Hub;
 use hubbub_client::{Backoff, Client, Code, Delivery, Error, Event, Options, Refusal};
 use hubbub_shared::Op;
+use rustix::net::{bind, getsockname, socket, AddressFamily, SocketType};
 use serde_json::json;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -368,7 +370,10 @@ fn a_hub_that_does_not_answer_costs_no_more_than_the_time_limits() {
         let short = Duration::from_millis(50);
         let connecting = Options::new(&addr).connect_timeout(short).connect().await;
         assert!(matches!(connecting, Err(Error::Timeout { .. })));
-        drop(silent);
+        // Bound and not listening: it refuses, and nobody else can have the port meanwhile.
+        let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let addr = SocketAddr::try_from(getsockname(&held).unwrap()).unwrap().to_string();
         for no_address in ["", "localhost", "127.0.0.1:99999"] {
             let bad = Options::new(no_address).connect().await;
             assert!(matches!(bad, Err(Error::BadArgument(message)) if message.contains("HOST:PORT")));

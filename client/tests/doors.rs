@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used)] // a test that unwraps what is not there fails, as it should
 
+use rustix::net::{bind, getsockname, socket, AddressFamily, SocketType};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
@@ -32,9 +34,15 @@ fn says(answer: impl Into<Vec<u8>>) -> SocketAddr {
     })
 }
 
-/// A port where nobody listens.
+/// A port where nobody listens, ever: it is held for as long as this process lives.
 fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static HELD: LazyLock<(OwnedFd, SocketAddr)> = LazyLock::new(|| {
+        let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let addr = getsockname(&held).unwrap().try_into().unwrap();
+        (held, addr)
+    });
+    HELD.1
 }
 
 fn run(addr: SocketAddr, words: &str) -> Output {

@@ -6,7 +6,7 @@ use super::with_door;
 use hubbub_shared::fleet::{Report, Status};
 use hubbub_tests::process::Process;
 use hubbub_tests::program::hubbub_command;
-use hubbub_tests::{hubbub, wait, Hub, Program};
+use hubbub_tests::{hubbub, wait, Hub, Nobody, Program};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -200,11 +200,28 @@ fn parameters_that_cannot_be_are_refused_before_anything_is_asked() {
 
 #[test]
 fn without_a_coordinator_nothing_stays() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let place = Place::new();
-    let finished = Program::start(client(free, place.path(), 5)).finish();
+    let (nobody, place) = (Nobody::hold(), Place::new());
+    let finished = Program::start(client(nobody.addr(), place.path(), 60)).finish();
     assert!(finished.failed(3).contains("hubbubd --door fleet"), "{finished:?}");
     place.is_clean();
+}
+
+#[test]
+fn the_coordinators_address_may_stand_before_the_kind_and_only_a_client_needs_it() {
+    let (nobody, place) = (Nobody::hold(), Place::new());
+    let at = nobody.addr().to_string();
+    let run = |words: &[&str]| {
+        let mut command = hubbub_command();
+        command.args(["fleet", "--at", &at]).args(words);
+        Program::start(command).finish()
+    };
+    let folder = place.path().to_str().unwrap();
+    let client =
+        run(&["client", "--chunk-size", "10", "--file-size", "10", "--runtime", "60", "--dir", folder]);
+    assert!(client.failed(3).contains(&format!("no coordinator at {at}")), "{client:?}");
+    assert!(run(&["demo"]).failed(2).contains("a coordinator of its own"));
+    assert!(run(&["report"]).failed(2).contains("which --server names"));
+    assert!(run(&["runs"]).failed(2).contains("which --server names"));
 }
 
 #[test]

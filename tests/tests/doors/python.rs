@@ -6,10 +6,9 @@ use super::with_door;
 use hubbub_shared::fleet::{Report, Status};
 use hubbub_shared::Encoding;
 use hubbub_tests::program::Finished;
-use hubbub_tests::{wait, Hub, Program};
+use hubbub_tests::{wait, Hub, Nobody, Program};
 use rustix::process::Signal;
 use serde_json::{json, Value};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -36,12 +35,6 @@ fn start(script: &str, at: impl ToString, args: &[&str]) -> Program {
 
 fn run(script: &str, at: impl ToString, args: &[&str]) -> Finished {
     start(script, at, args).finish()
-}
-
-/// An address at which nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 /// What a log says behind its dates, which are checked.
@@ -114,7 +107,7 @@ fn the_blob_client_tells_errors_from_answers() {
         let finished = run("blob_client.py", hub.door_addr("blob"), &["--send", request]);
         assert_eq!((finished.code, undated(&finished.stdout)[1].as_str()), (Some(1), told), "{finished:?}");
     }
-    run("blob_client.py", nobody(), &[]).failed(2);
+    run("blob_client.py", Nobody::hold().addr(), &[]).failed(2);
 }
 
 #[test]
@@ -150,7 +143,7 @@ fn the_points_client_unpacks_two_points() {
             assert_eq!(number.split_once('.').map(|(_, digits)| digits.len()), Some(12), "{line}");
         }
     }
-    run("points_client.py", nobody(), &[]).failed(2);
+    run("points_client.py", Nobody::hold().addr(), &[]).failed(2);
 }
 
 #[test]
@@ -217,8 +210,8 @@ fn three_fleet_clients_and_their_report() {
     }
     let text = report.to_text();
     assert!(text.contains("PASS") && text.contains("ABORTED"), "{text}");
-    run("fleet_client.py", nobody(), &[]).failed(2);
-    run("fleet_client.py", nobody(), &["--chunk-size", "9", "--file-size", "8"]).failed(64);
+    run("fleet_client.py", Nobody::hold().addr(), &[]).failed(2);
+    run("fleet_client.py", Nobody::hold().addr(), &["--chunk-size", "9", "--file-size", "8"]).failed(64);
 }
 
 #[test]
@@ -241,7 +234,7 @@ fn the_persistent_client_in_names_and_in_classes() {
         );
         assert_eq!(lines[4..], ["close"]);
     }
-    run("persistent_client.py", nobody(), &[]).failed(2);
+    run("persistent_client.py", Nobody::hold().addr(), &[]).failed(2);
 }
 
 #[test]

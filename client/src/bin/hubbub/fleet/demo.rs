@@ -215,10 +215,12 @@ async fn start_hub(
     serving
 }
 
-/// Ends a child: kindly, and then not.
+/// Ends a child: kindly, and then not. The hub is asked by the end of its input, which waiting for it is: a
+/// signal beside it would be a second request, and no kind one.
 async fn end(child: &mut Child) {
+    let by_input = child.stdin.is_some();
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        if matches!(child.try_status(), Ok(None)) {
+        if !by_input && matches!(child.try_status(), Ok(None)) {
             let _ = kill_process(pid, Signal::TERM);
         }
     }
