@@ -8,6 +8,7 @@ use crate::session::{About, Answer, Session};
 use crate::{keeper, rt, service};
 use crate::{Error, Events, Options, PublishBuilder, Requests, Subscription};
 use futures::channel::oneshot;
+use hubbub_shared::encoding::json;
 use hubbub_shared::names::Pattern;
 use hubbub_shared::reply::{HelloReply, MsgReply, NameReply, PublishedReply, RequestReply};
 use hubbub_shared::{Code, Op, Refusal, Verb};
@@ -361,6 +362,7 @@ impl Client {
         let id = self.session(Session::next_id);
         let line = line.finish(Some(id));
         self.check_length(&line)?;
+        check_answerable(&line, id)?;
         let (sender, receiver) = oneshot::channel();
         let mut waiter = Some((sender, about));
         let _waiting = Waiting { shared, id };
@@ -406,6 +408,17 @@ impl Client {
 
     fn session<T>(&self, look: impl FnOnce(&mut Session) -> T) -> T {
         look(&mut self.handle.shared.session.lock())
+    }
+}
+
+/// Whether the hub's answer would find its way back. A command that it cannot read to the end is refused
+/// without its `id`, which comes last: that would be waited for until the time limit. What is refused with
+/// its `id` is the hub's business.
+fn check_answerable(line: &[u8], id: u64) -> Result<(), Error> {
+    let text = std::str::from_utf8(line).map_err(|why| Refusal::new(Code::NotUtf8, why.to_string()))?;
+    match json::parse(text) {
+        Err(misread) if misread.id != Some(id.to_string().as_str()) => Err(misread.refusal.into()),
+        _ => Ok(()),
     }
 }
 

@@ -8,8 +8,10 @@ use futures::{Stream, StreamExt};
 use hubbub_client::testing::Hub;
 use hubbub_client::{Backoff, Client, Code, Delivery, Error, Event, Options, Refusal};
 use hubbub_shared::Op;
+use rustix::net::{bind, getsockname, socket, AddressFamily, SocketType};
 use serde_json::json;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -361,6 +363,29 @@ fn requests_are_answered_refused_or_given_up_but_never_left_open() {
 }
 
 #[test]
+fn what_no_hub_can_read_is_refused_at_once_with_the_hubs_words() {
+    run(async {
+        let hub = hub().await;
+        let client = Client::connect(hub.addr()).await.unwrap();
+        let raw = |json: String| serde_json::value::RawValue::from_string(json).unwrap();
+        let nines = raw("9".repeat(400));
+        let deep = raw(format!("{}{}", "[".repeat(100), "]".repeat(100)));
+        for (data, code) in [(nines, Code::BadJson), (deep, Code::TooDeep)] {
+            let asked = client.request_timeout("factor", &data, Duration::from_secs(3600)).await;
+            assert!(matches!(asked, Err(Error::Refused(refusal)) if refusal.code == code));
+            let said = client.publish("ops", &data).await;
+            assert!(matches!(said, Err(Error::Refused(refusal)) if refusal.code == code));
+        }
+        let twice: Result<serde_json::Value, Error> = client.command("ping", json!({ "id": 1 })).await;
+        assert!(matches!(twice, Err(Error::Refused(refusal)) if refusal.code == Code::BadJson));
+        // What has an answer is asked: the hub knows better what it knows.
+        let unknown: Result<serde_json::Value, Error> = client.command("frobnicate", ()).await;
+        assert!(matches!(unknown, Err(Error::Refused(refusal)) if refusal.code == Code::BadCommand));
+        client.close().await.unwrap();
+    });
+}
+
+#[test]
 fn a_hub_that_does_not_answer_costs_no_more_than_the_time_limits() {
     run(async {
         let silent = async_std::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -368,7 +393,10 @@ fn a_hub_that_does_not_answer_costs_no_more_than_the_time_limits() {
         let short = Duration::from_millis(50);
         let connecting = Options::new(&addr).connect_timeout(short).connect().await;
         assert!(matches!(connecting, Err(Error::Timeout { .. })));
-        drop(silent);
+        // Bound and not listening: it refuses, and nobody else can have the port meanwhile.
+        let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let addr = SocketAddr::try_from(getsockname(&held).unwrap()).unwrap().to_string();
         for no_address in ["", "localhost", "127.0.0.1:99999"] {
             let bad = Options::new(no_address).connect().await;
             assert!(matches!(bad, Err(Error::BadArgument(message)) if message.contains("HOST:PORT")));

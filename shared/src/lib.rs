@@ -5,6 +5,7 @@
 //! `bytes → encoding → Command` on the way in and `Reply | Event → encoding → bytes` on the way out.
 
 pub mod command;
+pub mod doors;
 pub mod encoding;
 pub mod event;
 pub mod fleet;

@@ -62,7 +62,11 @@ def main():
     parser.add_argument("--at", default="127.0.0.1:7411", help="the hub's address")
     parser.add_argument("--name", default="worker", help="what it calls itself in its answers")
     parser.add_argument("--hold", action="store_true", help="take requests, and never answer")
+    parser.add_argument("--when-told", action="store_true", help="say ready, and connect at the next line of input")
     args = parser.parse_args()
+    if args.when_told:
+        print("ready", flush=True)
+        sys.stdin.readline()
     host, _, port = args.at.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=60) as sock:

@@ -43,6 +43,13 @@ impl Process {
         self.status_kib("VmHWM:") * 1024
     }
 
+    /// Bytes that it has handed to the system to be written, wherever to.
+    pub fn written(self) -> u64 {
+        let io = self.read("io");
+        let line = io.lines().find_map(|line| line.strip_prefix("wchar:"));
+        line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or_else(|| panic!("no wchar for {}", self.0))
+    }
+
     /// Descriptors that it holds open.
     pub fn descriptors(self) -> usize {
         self.dir("fd").read_dir().unwrap_or_else(|e| panic!("descriptors of {}: {e}", self.0)).count()

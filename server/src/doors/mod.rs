@@ -13,6 +13,7 @@ pub use persistent::Persistent;
 
 use crate::hub::Hub;
 use crate::rt::Socket;
+use hubbub_shared::doors::{BLOB, FLEET, POINTS};
 use hubbub_shared::encoding::Out;
 use hubbub_shared::persistent::Form;
 use std::fmt;
@@ -38,9 +39,9 @@ pub struct Door {
 
 /// All doors.
 pub static DOORS: [Door; 3] = [
-    Door { name: "blob", port: 9500, open: blob::open },
-    Door { name: "fleet", port: 1234, open: fleet::open },
-    Door { name: "points", port: 5000, open: points::open },
+    Door { name: BLOB.name, port: BLOB.port, open: blob::open },
+    Door { name: FLEET.name, port: FLEET.port, open: fleet::open },
+    Door { name: POINTS.name, port: POINTS.port, open: points::open },
 ];
 
 /// The server that a door is opened for.

@@ -2,7 +2,7 @@
 
 use crate::{message, told, took};
 use hubbub_tests::cluster::{view, wait_one_hub, NAMES};
-use hubbub_tests::{hub, Cluster, Encoding};
+use hubbub_tests::{hub, Cluster, Encoding, Nobody};
 use std::time::Duration;
 
 /// Becoming one hub takes less than two seconds; this is for machines that have much else to do.
@@ -134,9 +134,9 @@ fn the_later_of_two_servers_of_a_name_goes_when_they_meet() {
 
 #[test]
 fn a_server_serves_alone_while_nobody_answers_where_it_was_told_to_look() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::hold();
     let name = "no-such-host.invalid:7412";
-    let builder = hub::builder().args(["--join", &free.to_string(), "--join", name]).name("alpha");
+    let builder = hub::builder().args(["--join", &nobody.addr().to_string(), "--join", name]).name("alpha");
     let alpha = builder.env("HUBBUB_CLUSTER_SECRET", "a secret of this cluster").start();
     wait_one_hub(&[&alpha], JOINING);
     alpha.logged("cannot resolve");

@@ -132,3 +132,11 @@ fn the_hubs_own_services_are_asked_as_people_type() {
     let refused = hubbub(&hub, ["request", "factor", "a dozen"]);
     assert!(refused.failed(1).starts_with("hubbub: bad-argument: "), "{refused:?}");
 }
+
+#[test]
+fn a_number_beyond_all_floats_is_refused_at_once() {
+    let hub = Hub::start();
+    let nines = "9".repeat(400);
+    let failed = hubbub(&hub, ["--json", "--timeout", "1h", "request", "factor", &nines]);
+    assert!(failed.failed(1).contains("bad-json"), "{failed:?}");
+}

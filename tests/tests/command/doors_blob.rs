@@ -34,6 +34,24 @@ fn each_kind_is_answered_with_and_without_a_length() {
 }
 
 #[test]
+fn the_address_may_stand_before_the_kind_and_behind_it() {
+    let hub = with_door();
+    let at = hub.door_addr("blob").to_string();
+    let run = |words: &[&str]| {
+        let mut command = hubbub_command();
+        command.args(words);
+        Program::start(command).finish()
+    };
+    for words in [["factor", "75"], ["palindrome", "été"], ["fibonacci", "12"], ["busy", "--clients=2"]] {
+        run(&[&["blob", "--at", &at][..], &words].concat()).ok();
+        run(&[&["blob"], &words[..], &["--at", &at]].concat()).ok();
+    }
+    assert_eq!(run(&["blob", "--at", "127.0.0.1:1", "factor", "75", "--at", &at]).ok(), "[3, 5, 5]\n");
+    run(&["blob", "--at", &at, "demo"]).ok();
+    assert!(run(&["blob", "--at", "nowhere", "start"]).failed(2).contains("such as 127.0.0.1:9500"));
+}
+
+#[test]
 fn the_demo_is_logged_as_it_was() {
     let hub = with_door();
     let finished = blob(&hub, "demo");
@@ -65,8 +83,14 @@ fn twenty_clients_at_once_are_all_answered_rightly() {
 
 /// `hubbub blob` with folders of its own.
 fn life(dir: &Path, words: &[&str]) -> Finished {
+    life_with(dir, words, &[])
+}
+
+/// The same with variables of the environment.
+fn life_with(dir: &Path, words: &[&str], env: &[(&str, &str)]) -> Finished {
     let mut command = hubbub_command();
     command
+        .envs(env.iter().copied())
         .arg("blob")
         .args(words)
         .arg("--run-dir")
@@ -126,7 +150,13 @@ fn a_server_is_started_found_and_ended() {
     command.args(["blob", "factor", "75", "--at", &addr]);
     assert_eq!(Program::start(command).finish().ok(), "[3, 5, 5]\n");
 
-    let ended = life(dir.path(), &["shutdown"]);
+    let elsewhere = life(dir.path(), &["--at", "127.0.0.1:1", "status"]);
+    assert_eq!((elsewhere.code, &*elsewhere.stdout), (Some(1), "blob server not running at 127.0.0.1:1\n"));
+    let elsewhere = life(dir.path(), &["shutdown", "--at", "127.0.0.2"]);
+    assert!(elsewhere.failed(1).contains("does not run at 127.0.0.2:9500"), "{elsewhere:?}");
+    assert_eq!(life(dir.path(), &["status", "--at", &addr]).stdout, life(dir.path(), &["status"]).stdout);
+
+    let ended = life(dir.path(), &["--at", &addr, "shutdown"]);
     assert_eq!(ended.ok(), format!("blob server ended: pid {pid}, {addr}\n"));
     wait::until("its process to be gone", || (!server.0.is_alive()).then_some(()));
     assert_eq!(life(dir.path(), &["status", "--json"]).stdout, "{\"running\":false}\n");
@@ -138,6 +168,22 @@ fn a_server_is_started_found_and_ended() {
     wait::until("its process to be gone", || (!server.0.is_alive()).then_some(()));
     assert_eq!(life(dir.path(), &["status"]).code, Some(1), "what a crash left counts as nothing");
     assert!(dir.path().join("data/hubbubd.log.old").exists());
+}
+
+#[test]
+fn what_ends_or_moves_other_servers_is_not_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    binaries::hubbubd();
+    let env = [("HUBBUB_UNTIL_STDIN_ENDS", "true"), ("HUBBUB_DOORS", "all"), ("HUBBUB_JOIN", "127.0.0.1:1")];
+    let started = life_with(dir.path(), &["start", "--at", "127.0.0.1:0", "--json"], &env);
+    let server = Started::by(&started);
+    // It serves, and does so still when it has long read its empty input.
+    let at = started.json()[0]["address"].as_str().unwrap().to_owned();
+    for _ in 0..20 {
+        life(dir.path(), &["factor", "75", "--at", &at]).ok();
+    }
+    assert!(server.0.is_alive());
+    life(dir.path(), &["shutdown"]).ok();
 }
 
 #[test]

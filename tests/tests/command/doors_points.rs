@@ -40,7 +40,10 @@ fn five_hundred_clients_at_once_are_all_served() {
     let words = ["--clients", "500", "--at-once", "500", "--json", "--svg", svg.to_str().unwrap()];
     let report = points(&hub, &words).json().remove(0);
     assert_eq!((&report["door"]["served"], &report["door"]["most_at_once"]), (&500.into(), &500.into()));
-    assert_eq!(report["blocking"]["served"], 500, "{report}");
+    // Of the other the kernel may lose some, by SYN cookies; all are accounted for.
+    let count = |part: &serde_json::Value| part.as_u64().unwrap();
+    let failed = report["blocking"]["failed"].as_object().unwrap().values().map(count).sum::<u64>();
+    assert_eq!(count(&report["blocking"]["served"]) + failed, 500, "{report}");
     assert!(std::fs::read_to_string(svg).unwrap().contains("500 clients, 500 at once"));
     let words = ["--clients", "300", "--at-once", "20", "--no-comparison"];
     let table = points(&hub, &words);

@@ -1,7 +1,7 @@
 //! Help, wrong usage, no connection, time limits: the exit codes that scripts rely on.
 
 use hubbub_tests::program::hubbub_command;
-use hubbub_tests::{hub, hubbub, Encoding, Finished, Hub, Program};
+use hubbub_tests::{hub, hubbub, Encoding, Finished, Hub, Nobody, Program};
 use std::net::TcpListener;
 
 /// Runs `hubbub` without naming a server.
@@ -125,7 +125,8 @@ fn a_refusal_is_1_with_its_code() {
 
 #[test]
 fn no_connection_is_3_and_names_the_address() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let nobody = Nobody::hold();
+    let free = nobody.addr().to_string();
     for args in [
         &["ping"][..],
         &["pub", "ops", "x"],
@@ -169,7 +170,8 @@ fn what_is_no_hub_is_told() {
 #[test]
 fn the_server_comes_from_the_environment_and_there_may_be_several() {
     let hub = Hub::start();
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::hold();
+    let dead = nobody.addr();
     let mut command = hubbub_command();
     command.env("HUBBUB_SERVER", format!("{dead},{}", hub.addr())).args(["ping", "--count", "1"]);
     let finished = Program::start(command).finish();

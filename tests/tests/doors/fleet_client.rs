@@ -6,7 +6,7 @@ use super::with_door;
 use hubbub_shared::fleet::{Report, Status};
 use hubbub_tests::process::Process;
 use hubbub_tests::program::hubbub_command;
-use hubbub_tests::{hubbub, wait, Hub, Program};
+use hubbub_tests::{hubbub, wait, Hub, Nobody, Program};
 use rustix::process::Signal;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,9 +18,27 @@ use tempfile::TempDir;
 /// A folder for the client's own one, which is to be empty afterwards.
 struct Place(TempDir);
 
+/// A disk in memory, and what must be free on it: two files of each of several clients at the same time.
+/// How fast a real one is, beside other tests, says nothing of these clients.
+const MEMORY: (&str, u64) = ("/dev/shm", 400_000_000);
+
 impl Place {
     fn new() -> Place {
-        Place(tempfile::Builder::new().prefix("hubbub-test-").tempdir().unwrap())
+        let (memory, needed) = MEMORY;
+        let free = rustix::fs::statvfs(memory).map_or(0, |about| about.f_bavail * about.f_frsize);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("hubbub-test-");
+        let in_memory = (free >= needed).then(|| builder.tempdir_in(memory).ok()).flatten();
+        Place(in_memory.unwrap_or_else(|| builder.tempdir().unwrap()))
+    }
+
+    /// Seconds for a run of so many: more where a real disk must take two files in them.
+    fn seconds(&self, run: u32) -> u32 {
+        if self.path().starts_with(MEMORY.0) {
+            run
+        } else {
+            4 * run
+        }
     }
 
     fn path(&self) -> &Path {
@@ -36,14 +54,14 @@ impl Place {
 }
 
 /// A client of this coordinator, with small files.
-fn client(at: impl ToString, place: &Path, seconds: &str) -> Command {
+fn client(at: impl ToString, place: &Path, seconds: u32) -> Command {
     let mut command = hubbub_command();
-    command.args(["fleet", "client", "--at", &at.to_string(), "--runtime", seconds]);
+    command.args(["fleet", "client", "--at", &at.to_string(), "--runtime", &seconds.to_string()]);
     command.args(["--chunk-size", "10", "--file-size", "10", "--dir"]).arg(place);
     command
 }
 
-fn of_hub(hub: &Hub, place: &Place, seconds: &str) -> Program {
+fn of_hub(hub: &Hub, place: &Place, seconds: u32) -> Program {
     Program::start(client(hub.door_addr("fleet"), place.path(), seconds))
 }
 
@@ -66,7 +84,7 @@ fn writer_of(client: Process) -> Process {
 fn a_client_really_writes_and_passes() {
     let (hub, place) = (with_door("fleet"), Place::new());
     let mut watcher = Watcher::of(&hub);
-    let mut program = of_hub(&hub, &place, "6");
+    let mut program = of_hub(&hub, &place, place.seconds(6));
     program.says_aside("started: writing into");
     let seen = wait::until("a file", || {
         let folder = std::fs::read_dir(place.path()).unwrap().flatten().next()?;
@@ -75,14 +93,16 @@ fn a_client_really_writes_and_passes() {
     });
     assert!(seen <= 10_000_000);
     let finished = program.finish();
-    assert!(finished.ok().starts_with("client 100 done: 6."), "{finished:?}");
+    let told = finished.ok().strip_prefix("client 100 done: ").and_then(|told| told.split_once(" s,"));
+    let ran: f64 = told.unwrap_or_else(|| panic!("{finished:?}")).0.parse().unwrap();
     for told in ["id 100 from", "file 1 is full", "heartbeat", "cpu", "done"] {
         assert!(finished.stderr.contains(told), "no {told}: {finished:?}");
     }
     let report = watcher.report();
     let row = &report.clients[0];
-    assert_eq!((row.status, row.heartbeats), (Status::Pass, 1));
-    assert!(row.files >= 2 && (5.5..9.0).contains(&row.ran_s), "{row:?}");
+    assert!(row.status == Status::Pass && row.heartbeats >= 1 && row.files >= 2, "{row:?}");
+    // Its own clock, and the coordinator's between its lines.
+    assert!(ran >= 6.0 && (row.ran_s - ran).abs() < 2.0, "{ran} s: {row:?}");
     assert!(row.cpu_percent.is_some_and(|cpu| cpu > 0.0) && row.memory_percent.is_some_and(|m| m > 0.0));
     place.is_clean();
 
@@ -130,7 +150,7 @@ impl Played {
 #[test]
 fn the_old_coordinator_hears_the_old_lines() {
     let (listener, place) = (TcpListener::bind("127.0.0.1:0").unwrap(), Place::new());
-    let mut program = Program::start(client(listener.local_addr().unwrap(), place.path(), "2"));
+    let mut program = Program::start(client(listener.local_addr().unwrap(), place.path(), place.seconds(2)));
     let mut played = Played::of(&listener);
     assert_eq!(played.line(), "get_cid\n");
     program.says_aside("waiting in line");
@@ -180,18 +200,35 @@ fn parameters_that_cannot_be_are_refused_before_anything_is_asked() {
 
 #[test]
 fn without_a_coordinator_nothing_stays() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let place = Place::new();
-    let finished = Program::start(client(free, place.path(), "5")).finish();
+    let (nobody, place) = (Nobody::hold(), Place::new());
+    let finished = Program::start(client(nobody.addr(), place.path(), 60)).finish();
     assert!(finished.failed(3).contains("hubbubd --door fleet"), "{finished:?}");
     place.is_clean();
+}
+
+#[test]
+fn the_coordinators_address_may_stand_before_the_kind_and_only_a_client_needs_it() {
+    let (nobody, place) = (Nobody::hold(), Place::new());
+    let at = nobody.addr().to_string();
+    let run = |words: &[&str]| {
+        let mut command = hubbub_command();
+        command.args(["fleet", "--at", &at]).args(words);
+        Program::start(command).finish()
+    };
+    let folder = place.path().to_str().unwrap();
+    let client =
+        run(&["client", "--chunk-size", "10", "--file-size", "10", "--runtime", "60", "--dir", folder]);
+    assert!(client.failed(3).contains(&format!("no coordinator at {at}")), "{client:?}");
+    assert!(run(&["demo"]).failed(2).contains("a coordinator of its own"));
+    assert!(run(&["report"]).failed(2).contains("which --server names"));
+    assert!(run(&["runs"]).failed(2).contains("which --server names"));
 }
 
 #[test]
 fn a_killed_client_is_aborted_and_its_writer_cleans_up() {
     let (hub, place) = (with_door("fleet"), Place::new());
     let mut watcher = Watcher::of(&hub);
-    let mut program = of_hub(&hub, &place, "60");
+    let mut program = of_hub(&hub, &place, 60);
     program.says_aside("file 1 is full");
     let writer = writer_of(program.process());
     program.process().signal(Signal::KILL);
@@ -205,7 +242,7 @@ fn a_client_that_is_told_to_stop_cleans_up() {
     let (hub, place) = (with_door("fleet"), Place::new());
     let mut watcher = Watcher::of(&hub);
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let mut program = of_hub(&hub, &place, "60");
+        let mut program = of_hub(&hub, &place, 60);
         program.says_aside("started");
         let writer = writer_of(program.process());
         program.process().signal(signal);
@@ -220,14 +257,41 @@ fn a_client_that_is_told_to_stop_cleans_up() {
 #[test]
 fn a_client_stops_writing_when_its_coordinator_is_killed() {
     let (hub, place) = (with_door("fleet"), Place::new());
-    let mut program = of_hub(&hub, &place, "60");
+    let mut program = of_hub(&hub, &place, 60);
     program.says_aside("file 1 is full");
     let writer = writer_of(program.process());
     hub.kill();
     let began = Instant::now();
     let finished = program.finish();
     assert!(finished.failed(3).contains("the coordinator went away"), "{finished:?}");
-    assert!(began.elapsed() < Duration::from_secs(5) && !writer.is_alive());
+    // Long before its time is over.
+    assert!(began.elapsed() < Duration::from_secs(30) && !writer.is_alive(), "{:?}", began.elapsed());
+    place.is_clean();
+}
+
+#[test]
+fn where_a_client_stands_still_its_writer_soon_does_and_both_go_on() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    let mut program = of_hub(&hub, &place, place.seconds(6));
+    program.says_aside("file 1 is full");
+    let writer = writer_of(program.process());
+    program.process().pause();
+    let paused = writer.written();
+    // Eight chunks are written at the most, and of the one before perhaps all: then it waits.
+    let mut last = (paused, Instant::now());
+    wait::until("the writer to stand still", || {
+        let now = writer.written();
+        assert!(now < paused + 100_000_000, "{} bytes since the client stands still", now - paused);
+        if now > last.0 {
+            last = (now, Instant::now());
+        }
+        (last.1.elapsed() > Duration::from_millis(700)).then_some(())
+    });
+    program.process().resume();
+    wait::until("the writer to go on", || (writer.written() > last.0).then_some(()));
+    assert!(program.finish().ok().starts_with("client 100 done: "));
+    assert_eq!(watcher.report().clients[0].status, Status::Pass);
     place.is_clean();
 }
 
@@ -235,7 +299,7 @@ fn a_client_stops_writing_when_its_coordinator_is_killed() {
 fn a_writer_that_is_killed_ends_its_client() {
     let (hub, place) = (with_door("fleet"), Place::new());
     let mut watcher = Watcher::of(&hub);
-    let mut program = of_hub(&hub, &place, "60");
+    let mut program = of_hub(&hub, &place, 60);
     program.says_aside("started");
     writer_of(program.process()).signal(Signal::KILL);
     let finished = program.finish();
@@ -271,7 +335,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_is_told_with_what_was_free_and_needed() {
     let (hub, Some(disk)) = (with_door("fleet"), SmallDisk::mount(50)) else { return };
     let mut watcher = Watcher::of(&hub);
-    let mut command = client(hub.door_addr("fleet"), disk.0.path(), "60");
+    let mut command = client(hub.door_addr("fleet"), disk.0.path(), 60);
     command.args(["--quiet"]);
     let ballast = disk.0.path().join("ballast");
     std::fs::write(&ballast, vec![1; 35_000_000]).unwrap();
@@ -280,7 +344,7 @@ fn a_full_disk_is_told_with_what_was_free_and_needed() {
     std::fs::remove_file(&ballast).unwrap();
     disk.0.is_clean();
 
-    let mut program = of_hub(&hub, &disk.0, "60");
+    let mut program = of_hub(&hub, &disk.0, 60);
     program.says_aside("started");
     // Somebody else takes meanwhile whatever becomes free.
     let writer = writer_of(program.process());
@@ -308,7 +372,7 @@ fn demo(place: &Place, more: &[&str]) -> Program {
 #[test]
 fn the_demonstration_shows_three_clients_and_leaves_nothing() {
     let place = Place::new();
-    let finished = demo(&place, &["--runtime", "4", "--json"]).finish();
+    let finished = demo(&place, &["--runtime", &place.seconds(4).to_string(), "--json"]).finish();
     let report: Report = serde_json::from_value(finished.json().remove(0)).unwrap();
     assert_eq!((report.passed, report.aborted, report.clients.len()), (3, 0, 3), "{finished:?}");
     let sizes: Vec<_> = report.clients.iter().map(|c| (c.chunk_mb, c.file_mb)).collect();

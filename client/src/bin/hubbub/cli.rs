@@ -202,6 +202,10 @@ fn in_one_line(error: &str) -> String {
     format!("{} (--help tells more)", parts.join("; "))
 }
 
+/// The longest time that may be named: ten years. A guess: more is a slip, and a moment so far away must
+/// still be one that a clock can tell.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// A length of time that is not nothing, for limits.
 pub fn some_time(text: &str) -> Result<Duration, String> {
     match duration(text)? {
@@ -214,10 +218,15 @@ pub fn some_time(text: &str) -> Result<Duration, String> {
 
 /// A length of time: `500ms`, `2m 30s`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|e| format!("{e}; try 500ms, 5s or 2m"));
+    let time = match text.parse::<f64>() {
+        Ok(seconds) if seconds > LONGEST.as_secs_f64() => Ok(Duration::MAX),
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
+        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
+    };
+    match time {
+        Ok(time) if time > LONGEST => Err("ten years are the most; try 500ms, 5s or 2m".into()),
+        time => time.map_err(|why| format!("{why}; try 500ms, 5s or 2m")),
     }
-    humantime::parse_duration(text).map_err(|e| format!("{e}; try 500ms, 5s or 2m"))
 }
 
 #[cfg(test)]
@@ -290,5 +299,28 @@ mod tests {
         assert_eq!((duration("0"), some_time("1ms")), (Ok(Duration::ZERO), Ok(Duration::from_millis(1))));
         assert!(some_time("0").is_err() && some_time("0ms").is_err());
         assert!(duration("-1").is_err() && duration("soon").is_err() && duration("NaN").is_err());
+        assert_eq!((duration("3650days"), duration("315360000")), (Ok(LONGEST), Ok(LONGEST)));
+        for long in ["3651days", "315360001", "1e19", "1e300", "inf", "500000000000years"] {
+            let why = duration(long).expect_err(long);
+            assert!(why.contains("try 500ms") && why.contains("ten years") != why.contains("large"), "{why}");
+        }
+    }
+
+    #[test]
+    fn every_length_of_time_has_an_end() {
+        let is_time =
+            |arg: &&clap::Arg| arg.get_value_parser().type_id() == std::any::TypeId::of::<Duration>();
+        let mut found = 0;
+        for (words, command) in below(&Cli::command(), "hubbub") {
+            let own = command.get_arguments().filter(is_time).filter_map(clap::Arg::get_long);
+            for long in own.chain(["timeout"]) {
+                let option = [format!("--{long}"), "1e19".to_owned()];
+                let typed = words.split(' ').map(str::to_owned).chain(option);
+                let error = Cli::try_parse_from(typed).expect_err("so long a time");
+                assert!(error.to_string().contains("ten years are the most"), "{words} --{long}: {error}");
+                found += 1;
+            }
+        }
+        assert!(found > 40, "only {found} were tried");
     }
 }

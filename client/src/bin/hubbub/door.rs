@@ -5,6 +5,7 @@
 use crate::exit::{Exit, Failure};
 use async_io::{Async, Timer};
 use futures::{pin_mut, select_biased, AsyncReadExt, AsyncWriteExt, FutureExt};
+use hubbub_shared::doors::Known;
 use hubbub_shared::encoding::escape::shown;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use std::future::Future;
@@ -27,6 +28,8 @@ pub enum Broken {
     Io(io::Error),
     /// The time limit was reached.
     TimeLimit(Duration),
+    /// It ended before its answer did.
+    Cut(String),
     /// What came is not what this door says.
     Wrong(String),
 }
@@ -40,7 +43,8 @@ impl Broken {
                 "{addr} has not answered in {}",
                 humantime::format_duration(limit)
             )),
-            Broken::Wrong(what) => Failure::new(Exit::NoConnection, format!("{addr}: {what}")),
+            Broken::Cut(what) => Failure::new(Exit::NoConnection, format!("{addr}: {what}")),
+            Broken::Wrong(what) => Failure::new(Exit::Refused, format!("{addr}: {what}")),
         }
     }
 }
@@ -78,10 +82,16 @@ pub async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Bro
     }
 }
 
-/// The address behind `HOST` or `HOST:PORT`; where a name has several, the first that takes a
-/// connection.
-pub async fn find(at: &str, usual: u16, limit: Duration) -> Result<SocketAddr, Failure> {
-    let at = with_port(at, usual);
+/// What `--help` says of `--at`.
+pub fn at_help(door: &Known) -> String {
+    format!("The door's address [default: {}]", door.addr())
+}
+
+/// The address behind `HOST` or `HOST:PORT`, or the known one; where a name has several, the first that
+/// takes a connection.
+pub async fn find(at: Option<&str>, door: &Known, limit: Duration) -> Result<SocketAddr, Failure> {
+    let Some(at) = at else { return Ok(door.addr()) };
+    let at = with_port(at, door.port);
     let (resolved, wanted) = (async_std::net::ToSocketAddrs::to_socket_addrs(&at), &at);
     let resolve = async { Ok(resolved.await?.collect::<Vec<SocketAddr>>()) };
     let found = within(limit, resolve).await.map_err(|broken| match broken {
@@ -139,6 +149,7 @@ fn too_few(connections: u64, needed: u64, limit: Rlimit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hubbub_shared::doors::BLOB;
 
     #[test]
     fn the_usual_port_need_not_be_named() {
@@ -165,10 +176,11 @@ mod tests {
     #[test]
     fn what_is_no_address_is_told() {
         let limit = Duration::from_secs(20);
-        let failure = async_io::block_on(find("no such host", 1, limit)).expect_err("no address");
+        let failure = async_io::block_on(find(Some("no such host"), &BLOB, limit)).expect_err("no address");
         assert_eq!(failure.exit, Exit::NoConnection);
         assert!(failure.message.contains("no such host"), "{}", failure.message);
-        let found = async_io::block_on(find("127.0.0.1", 7, limit)).expect("an address");
-        assert_eq!(found, SocketAddr::from(([127, 0, 0, 1], 7)));
+        for at in [None, Some("127.0.0.1"), Some("127.0.0.1:9500")] {
+            assert_eq!(async_io::block_on(find(at, &BLOB, limit)).expect("an address"), BLOB.addr());
+        }
     }
 }

@@ -12,7 +12,8 @@ use std::io;
 pub enum Exit {
     /// All was done.
     Done = 0,
-    /// The hub, a service behind it or a door said no; or a benchmark lost something.
+    /// The hub, a service behind it or a door said no, or a door what makes no sense; or a benchmark lost
+    /// something.
     Refused = 1,
     /// The command line, the input or a local file is wrong.
     Usage = 2,
@@ -26,7 +27,8 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
   0  done
-  1  the hub or a door refused, or what was sent to measure it was lost
+  1  the hub or a door refused, a door answered what none says, or what was
+     sent to measure was lost
   2  wrong usage or input, or a local file that cannot be used
   3  no connection
   4  time limit";

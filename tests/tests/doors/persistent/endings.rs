@@ -23,7 +23,7 @@ fn a_silent_connection_is_told_so_and_closed() {
 
 #[test]
 fn waiting_for_an_answer_is_not_silence() {
-    let hub = Hub::with(["--persistent-timeout", "1s"]);
+    let hub = Hub::with(["--persistent-timeout", "3s"]);
     let mut worker = hub.client(Encoding::Json);
     worker.ask("serve slow").ok();
     let mut talk = Talk::open(&hub, Form::Plain);

@@ -3,7 +3,7 @@
 use super::{Form, Talk, FORMS};
 use futures::executor::block_on;
 use hubbub_client::persistent::{Error, Options};
-use hubbub_tests::{hubbub, Encoding, Hub};
+use hubbub_tests::{hubbub, Hub};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -59,9 +59,6 @@ fn pings_keep_a_connection_beyond_the_servers_limit() {
             assert_eq!(connection.request("reverse", "abc").await.unwrap().get(), r#""cba""#);
         }
     });
-    let mut watcher = hub.client(Encoding::Json);
-    let closed = watcher.ask("clients closed").json()["clients"].as_array().unwrap().len();
-    assert!(closed >= 2);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub struct BusyArgs {
     #[arg(long)]
     processes: bool,
     #[command(flatten)]
-    at: At,
+    pub(super) at: At,
 }
 
 /// One client of `busy --processes`

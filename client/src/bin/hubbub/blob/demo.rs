@@ -23,12 +23,12 @@ Examples:
   hubbub blob demo --json | jq .bytes")]
 pub struct DemoArgs {
     #[command(flatten)]
-    at: At,
+    pub(super) at: At,
 }
 
 /// `hubbub blob demo`
-pub async fn run(globals: &Globals, args: DemoArgs) -> Result<(), Failure> {
-    let door = args.at.door(globals, PATIENCE).await?;
+pub async fn run(globals: &Globals, at: &At) -> Result<(), Failure> {
+    let door = at.door(globals, PATIENCE).await?;
     let mut out = Output::new();
     let mut refused = None;
     for request in [

@@ -2,6 +2,7 @@
 //! folder and the lock on its pid file, and its end. Only a server that `hubbub blob start` started is
 //! ended here.
 
+use super::place;
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -11,6 +12,7 @@ use async_io::Timer;
 use chrono::{DateTime, Local};
 use clap::Args;
 use futures::{pin_mut, select_biased, FutureExt};
+use hubbub_shared::doors;
 use hubbub_shared::run::RunFile;
 use rustix::process::{kill_process, Pid, Signal};
 use serde_json::{json, Value};
@@ -20,7 +22,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// The door, and the name and the cluster of the servers that are started for it.
-pub const BLOB: &str = "blob";
+pub const BLOB: &str = doors::BLOB.name;
 /// How long the end of a server may take, unless `--timeout` says otherwise: it drains before.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How often the progress line on a terminal is renewed.
@@ -34,7 +36,11 @@ Examples:
   hubbub blob status --json | jq .pid
 
 The exit code is 0 when one runs, and 1 when none does.")]
-pub struct StatusArgs {}
+pub struct StatusArgs {
+    /// Only where the door is at this address
+    #[arg(long, value_name = "ADDR", value_parser = place)]
+    pub(super) at: Option<SocketAddr>,
+}
 
 /// End the server that `hubbub blob start` started
 #[derive(Debug, Args)]
@@ -42,7 +48,11 @@ pub struct StatusArgs {}
 Examples:
   hubbub blob shutdown
   hubbub blob shutdown --timeout 1m")]
-pub struct ShutdownArgs {}
+pub struct ShutdownArgs {
+    /// Only where the door is at this address
+    #[arg(long, value_name = "ADDR", value_parser = place)]
+    pub(super) at: Option<SocketAddr>,
+}
 
 /// A living server with the door.
 pub struct Server {
@@ -58,6 +68,12 @@ impl Server {
     pub fn is_own(&self) -> bool {
         let is = |name: &str| name.eq_ignore_ascii_case(BLOB);
         is(&self.run.serving.name) && is(&self.run.cluster)
+    }
+
+    /// Whether one comes to its door by this address.
+    fn is_at(&self, at: SocketAddr) -> bool {
+        let every = self.addr.ip().is_unspecified();
+        self.addr.port() == at.port() && (every || self.addr.ip() == at.ip())
     }
 
     /// `pid 123, 127.0.0.1:9500`
@@ -121,9 +137,20 @@ pub fn servers(globals: &Globals) -> Vec<Server> {
     servers
 }
 
+/// The same, of which only those count whose door is at an address.
+fn servers_at(globals: &Globals, at: Option<SocketAddr>) -> Vec<Server> {
+    let mut servers = servers(globals);
+    servers.retain(|server| at.is_none_or(|at| server.is_at(at)));
+    servers
+}
+
+fn of(at: Option<SocketAddr>) -> String {
+    at.map_or(String::new(), |at| format!(" at {at}"))
+}
+
 /// `hubbub blob status`
-pub fn status(globals: &Globals, _: StatusArgs) -> Result<Exit, Failure> {
-    let (servers, now) = (servers(globals), Local::now());
+pub fn status(globals: &Globals, at: Option<SocketAddr>) -> Result<Exit, Failure> {
+    let (servers, now) = (servers_at(globals, at), Local::now());
     let mut out = Output::new();
     if globals.json {
         let mut all = servers.iter().map(|server| server.json(now));
@@ -138,7 +165,7 @@ pub fn status(globals: &Globals, _: StatusArgs) -> Result<Exit, Failure> {
             out.text(&format!("{}\n", server.line(now)))?;
         }
         if servers.is_empty() {
-            out.text("blob server not running\n")?;
+            out.text(&format!("blob server not running{}\n", of(at)))?;
         }
     }
     out.flush()?;
@@ -146,10 +173,11 @@ pub fn status(globals: &Globals, _: StatusArgs) -> Result<Exit, Failure> {
 }
 
 /// `hubbub blob shutdown`
-pub async fn shutdown(globals: &Globals, _: ShutdownArgs) -> Result<(), Failure> {
-    let mut servers = servers(globals);
+pub async fn shutdown(globals: &Globals, at: Option<SocketAddr>) -> Result<(), Failure> {
+    let mut servers = servers_at(globals, at);
     let Some(server) = servers.iter().position(Server::is_own).map(|at| servers.swap_remove(at)) else {
-        let why = servers.first().map_or("the blob server does not run".to_owned(), Server::elsewhere);
+        let none = || format!("the blob server does not run{}", of(at));
+        let why = servers.first().map_or_else(none, Server::elsewhere);
         return Err(Failure::new(Exit::Refused, why));
     };
     let pid = server.run.serving.pid;

@@ -15,13 +15,13 @@ use crate::door;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use clap::{Args, Subcommand};
+use hubbub_shared::doors::BLOB;
 use hubbub_shared::encoding::escape::shown;
 use serde_json::value::RawValue;
+use std::net::SocketAddr;
 use std::time::Duration;
 use wire::{whole_number, Door, Framing, Request};
 
-/// The port that the door is known by.
-const PORT: u16 = 9500;
 /// How long each step of a request may take, unless `--timeout` says otherwise. A guess: the longest
 /// permitted request takes far less, and many may be in front of it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,6 +38,8 @@ Examples:
   hubbub blob busy --clients 100              a hundred clients at once
   hubbub blob status && hubbub blob shutdown")]
 pub struct BlobArgs {
+    #[arg(long, value_name = "ADDR", help = door::at_help(&BLOB))]
+    at: Option<String>,
     #[command(subcommand)]
     kind: Kind,
 }
@@ -94,37 +96,58 @@ Examples:
 /// Where the door is, and how to talk to it.
 #[derive(Debug, Clone, Args)]
 struct At {
-    /// The door's address
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9500")]
-    at: String,
+    #[arg(long, value_name = "ADDR", help = door::at_help(&BLOB))]
+    at: Option<String>,
     /// Send JSON alone, without a length before it
     #[arg(long)]
     bare: bool,
 }
 
 impl At {
+    /// With what was said before the subcommand.
+    fn or(self, outer: Option<String>) -> At {
+        At { at: self.at.or(outer), ..self }
+    }
+
     async fn door(&self, globals: &Globals, usual: Duration) -> Result<Door, Failure> {
         let limit = globals.timeout.unwrap_or(usual);
         let framing = if self.bare { Framing::Bare } else { Framing::Length };
-        Ok(Door { addr: door::find(&self.at, PORT, limit).await?, framing, limit })
+        Ok(Door { addr: door::find(self.at.as_deref(), &BLOB, limit).await?, framing, limit })
     }
 }
 
 /// `hubbub blob`
 pub async fn run(globals: &Globals, args: BlobArgs) -> Result<Exit, Failure> {
+    let outer = args.at;
+    // For those that look at addresses and connect to none.
+    let place = |inner: Option<SocketAddr>| match (inner, &outer) {
+        (None, Some(outer)) => place(outer).map(Some).map_err(|why| Failure::local(format!("--at: {why}"))),
+        (inner, _) => Ok(inner),
+    };
     match args.kind {
-        Kind::Factor { number, at } => one(globals, &at, Request::Factor(number)).await,
-        Kind::Palindrome { text, at } => one(globals, &at, Request::Palindrome(text.join(" "))).await,
-        Kind::Fibonacci { index, at } => one(globals, &at, Request::Fibonacci(index)).await,
-        Kind::Demo(args) => demo::run(globals, args).await,
-        Kind::Busy(args) => busy::run(globals, args).await,
-        Kind::Start(args) => start::run(globals, args).await,
-        Kind::Status(args) => return life::status(globals, args),
-        Kind::Shutdown(args) => life::shutdown(globals, args).await,
+        Kind::Factor { number, at } => one(globals, &at.or(outer), Request::Factor(number)).await,
+        Kind::Palindrome { text, at } => {
+            one(globals, &at.or(outer), Request::Palindrome(text.join(" "))).await
+        }
+        Kind::Fibonacci { index, at } => one(globals, &at.or(outer), Request::Fibonacci(index)).await,
+        Kind::Demo(args) => demo::run(globals, &args.at.or(outer)).await,
+        Kind::Busy(mut args) => {
+            args.at = args.at.or(outer);
+            busy::run(globals, args).await
+        }
+        Kind::Start(args) => start::run(globals, place(args.at)?, args.hubbubd.as_deref()).await,
+        Kind::Status(args) => return life::status(globals, place(args.at)?),
+        Kind::Shutdown(args) => life::shutdown(globals, place(args.at)?).await,
         Kind::BusyClient(args) => busy::client(globals, args).await,
         Kind::InSession(args) => Err(start::in_session(args)),
     }?;
     Ok(Exit::Done)
+}
+
+/// An address as numbers; the known port where none was named.
+fn place(at: &str) -> Result<SocketAddr, String> {
+    let whole = door::with_port(at, BLOB.port);
+    whole.parse().map_err(|_| format!("{} is no address such as {}", shown(at), BLOB.addr()))
 }
 
 /// Asks one thing and prints the answer as it came; with `--json` without its spaces.

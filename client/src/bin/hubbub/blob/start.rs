@@ -2,6 +2,7 @@
 //! own, so that it outlives this command and its terminal. One such server runs at a time.
 
 use super::life::{servers, Server, BLOB};
+use super::place;
 use crate::cli::Globals;
 use crate::connect::data_folder;
 use crate::door::{within, Broken};
@@ -11,6 +12,7 @@ use async_io::Timer;
 use async_process::{Child, Command, Stdio};
 use clap::Args;
 use futures::{pin_mut, select_biased, FutureExt};
+use hubbub_shared::doors as known;
 use hubbub_shared::run::Serving;
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
@@ -39,7 +41,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// What is told of the end of its log: so many bytes at most, and so many lines.
 const TAIL_BYTES: u64 = 8 << 10;
 const TAIL_LINES: usize = 12;
-/// Variables that say which server or cluster one is, or what it opens: this server is another.
+/// Variables that say which server or cluster one is, what it opens or when it ends: this server is another.
 const NOT_FOR_IT: &[&str] = &[
     "HUBBUB_CONFIG",
     "HUBBUB_JOIN",
@@ -49,6 +51,8 @@ const NOT_FOR_IT: &[&str] = &[
     "HUBBUB_DOOR",
     "HUBBUB_DOORS",
     "HUBBUB_PID_FILE",
+    // Its input is empty: it would end as soon as it serves.
+    "HUBBUB_UNTIL_STDIN_ENDS",
 ];
 
 /// Start a server for the blob door, in the background
@@ -63,12 +67,12 @@ Examples:
   hubbub blob start --at 127.0.0.1:9501
   hubbub blob start --hubbubd ./target/release/hubbubd --data-dir /tmp/blob")]
 pub struct StartArgs {
-    /// Where the door listens [default: 127.0.0.1:9500]; port 0 takes a free one
-    #[arg(long, value_name = "ADDR")]
-    at: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR", value_parser = place)]
+    #[arg(help = format!("Where the door listens [default: {}]; port 0 takes a free one", known::BLOB.addr()))]
+    pub(super) at: Option<SocketAddr>,
     /// The server's program [default: beside this one, else in PATH]
     #[arg(long, value_name = "PATH")]
-    hubbubd: Option<PathBuf>,
+    pub(super) hubbubd: Option<PathBuf>,
 }
 
 /// Become a program in a session of its own
@@ -83,12 +87,12 @@ pub struct SessionArgs {
 }
 
 /// `hubbub blob start`
-pub async fn run(globals: &Globals, args: StartArgs) -> Result<(), Failure> {
+pub async fn run(globals: &Globals, at: Option<SocketAddr>, hubbubd: Option<&Path>) -> Result<(), Failure> {
     if let Some(server) = servers(globals).first() {
         return Err(already(server));
     }
     let limit = globals.timeout.unwrap_or(PATIENCE);
-    let program = find_program(args.hubbubd.as_deref())?;
+    let program = find_program(hubbubd)?;
     let data_dir = match &globals.data_dir {
         Some(given) => given.clone(),
         None => data_folder(|key| std::env::var_os(key)).map(|usual| usual.join(BLOB)).ok_or_else(|| {
@@ -112,7 +116,7 @@ pub async fn run(globals: &Globals, args: StartArgs) -> Result<(), Failure> {
     }
     let log = new_log(&log_path).map_err(|error| cannot(&log_path, error))?;
     let mut command = in_background(&program, log).map_err(|error| cannot(&log_path, error))?;
-    let door = args.at.map_or(BLOB.to_owned(), |addr| format!("{BLOB}={addr}"));
+    let door = at.map_or(BLOB.to_owned(), |addr| format!("{BLOB}={addr}"));
     command.args(["--name", BLOB, "--cluster", BLOB, "--door", &door]);
     command.args(["--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--log-format", "text"]);
     // Each connection is a line of the level info, and nobody turns this log over.

@@ -196,7 +196,7 @@ impl Talk {
             loop {
                 let read = connection.read(&mut buffer).await?;
                 if read == 0 {
-                    return Err(Broken::Wrong(incoming.cut_off()));
+                    return Err(Broken::Cut(incoming.cut_off()));
                 }
                 if let Some(answer) = incoming.take(&buffer[..read]).map_err(Broken::Wrong)? {
                     return Ok(answer);

@@ -7,7 +7,7 @@ use super::measure::{Measured, Sample};
 use super::plan::{Plan, MB};
 use super::process::{Progress, Writer};
 use super::wire::{unless_stopped, Coordinator};
-use super::{door, local, signals, Early};
+use super::{coordinator_help, door, local, signals, Early};
 use crate::cli::{some_time, Globals};
 use crate::exit::Failure;
 use crate::output::{aside, Output};
@@ -53,8 +53,7 @@ pub struct ClientArgs {
     /// Size of a file in MB
     #[arg(long, value_name = "MB", default_value = "50")]
     file_size: f64,
-    /// The coordinator's address [default: 127.0.0.1:1234]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", help = coordinator_help("The coordinator's address"))]
     at: Option<String>,
     /// The folder to write in [default: the one for passing files]
     #[arg(long, value_name = "FOLDER")]
@@ -62,6 +61,13 @@ pub struct ClientArgs {
     /// Say nothing but the outcome
     #[arg(long, short = 'q')]
     quiet: bool,
+}
+
+impl ClientArgs {
+    /// With the address that was said before the subcommand.
+    pub fn or_at(self, outer: Option<String>) -> ClientArgs {
+        ClientArgs { at: self.at.or(outer), ..self }
+    }
 }
 
 /// `hubbub fleet client`
@@ -338,7 +344,10 @@ impl Run<'_> {
             };
             match told {
                 Told::Coordinator(line) => self.tell(&unknown(&line)),
-                Told::Writer(Progress::Wrote(bytes)) => self.bytes = bytes,
+                Told::Writer(Progress::Wrote(bytes)) => {
+                    writer.acknowledge().await;
+                    self.bytes = bytes;
+                }
                 Told::Writer(Progress::Rolled(files)) => {
                     self.files = files;
                     self.coordinator.say("file_roll").await?;

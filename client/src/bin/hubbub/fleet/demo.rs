@@ -3,6 +3,7 @@
 
 use super::board::{bar, part, Board, REFRESH};
 use super::folder::Folder;
+use super::plan::Plan;
 use super::{local, reports, signals, Early};
 use crate::blob::find_program;
 use crate::cli::{some_time, Globals};
@@ -54,6 +55,9 @@ pub struct DemoArgs {
 
 /// `hubbub fleet demo`
 pub async fn run(globals: &Globals, args: DemoArgs) -> Result<(), Early> {
+    // The longest client's, before anything is started for it.
+    let (_, chunk, file) = CLIENTS[CLIENTS.len() - 1];
+    Plan::new(args.runtime, chunk.into(), file.into()).map_err(local)?;
     let mut signals = signals()?;
     let within = args.dir.clone().unwrap_or_else(std::env::temp_dir);
     let folder = Folder::make(&within, "hubbub-fleet-demo").map_err(|error| {
@@ -211,10 +215,12 @@ async fn start_hub(
     serving
 }
 
-/// Ends a child: kindly, and then not.
+/// Ends a child: kindly, and then not. The hub is asked by the end of its input, which waiting for it is: a
+/// signal beside it would be a second request, and no kind one.
 async fn end(child: &mut Child) {
+    let by_input = child.stdin.is_some();
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        if matches!(child.try_status(), Ok(None)) {
+        if !by_input && matches!(child.try_status(), Ok(None)) {
             let _ = kill_process(pid, Signal::TERM);
         }
     }

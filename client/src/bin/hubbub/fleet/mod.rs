@@ -19,6 +19,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::complain;
 use async_signal::{Signal, Signals};
 use clap::{Args, Subcommand};
+use hubbub_shared::doors::FLEET;
 
 /// Run test clients that write files, and read what became of them
 #[derive(Debug, Args)]
@@ -33,6 +34,8 @@ Examples:
 The coordinator is a hub's door: hubbubd --door fleet. It runs five clients at once; others wait in \
 line. A run ends when all its clients have gone.")]
 pub struct FleetArgs {
+    #[arg(long, value_name = "ADDR", help = coordinator_help("The coordinator's address, for client"))]
+    at: Option<String>,
     #[command(subcommand)]
     kind: Kind,
 }
@@ -62,8 +65,16 @@ impl<T: Into<Failure>> From<T> for Early {
 
 /// `hubbub fleet`
 pub async fn run(globals: &Globals, args: FleetArgs) -> Result<(), Failure> {
+    let instead = match args.kind {
+        Kind::Demo(_) => Some("fleet demo starts a coordinator of its own"),
+        Kind::Report(_) | Kind::Runs(_) => Some("fleet report and runs ask the hub, which --server names"),
+        Kind::Client(_) | Kind::Writer(_) => None,
+    };
+    if let (Some(instead), Some(_)) = (instead, &args.at) {
+        return Err(Failure::local(format!("--at is for fleet client; {instead}")));
+    }
     let ended = match args.kind {
-        Kind::Client(args) => client::run(globals, args).await,
+        Kind::Client(inner) => client::run(globals, inner.or_at(args.at)).await,
         Kind::Demo(args) => demo::run(globals, args).await,
         Kind::Report(args) => return reports::report(globals, args).await,
         Kind::Runs(args) => return reports::runs(globals, args).await,
@@ -88,7 +99,11 @@ fn signals() -> Result<Signals, Failure> {
 
 /// The address of the door: its known port where none was named.
 fn door(at: Option<&str>) -> String {
-    with_port(at.unwrap_or("127.0.0.1"), 1234)
+    at.map_or_else(|| FLEET.addr().to_string(), |at| with_port(at, FLEET.port))
+}
+
+fn coordinator_help(what: &str) -> String {
+    format!("{what} [default: {}]", FLEET.addr())
 }
 
 /// The end of a local trouble.

@@ -5,6 +5,7 @@ use super::folder::Folder;
 use super::lines::Lines;
 use super::measure::Measured;
 use super::plan::Plan;
+use super::writer::ACKNOWLEDGED;
 use super::{local, Early};
 use crate::output::complain;
 use async_io::Timer;
@@ -97,6 +98,18 @@ impl Writer {
                 "failed" => return Err(local(rest)),
                 other => complain(&format!("the writer said {other}")),
             }
+        }
+    }
+
+    /// Lets it write a chunk more, for one that it has written.
+    pub async fn acknowledge(&mut self) {
+        if let Some(input) = &mut self.input {
+            // Where it has ended, that is told by the end of what it says.
+            let _ = async {
+                input.write_all(&[ACKNOWLEDGED]).await?;
+                input.flush().await
+            }
+            .await;
         }
     }
 

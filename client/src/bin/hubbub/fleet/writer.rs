@@ -1,6 +1,8 @@
 //! The writer of a test client: a process of its own, so that its processor time and memory are its
 //! own. It tells on standard output how it fares and listens on standard input: first it writes a trial
-//! chunk, at `go` it begins, and it ends when its input does or its parent dies. Then its folder goes.
+//! chunk, at `go` it begins, each byte after that acknowledges a chunk, and it ends when its input does or
+//! its parent dies. Then its folder goes. It is a few chunks ahead of its parent at the most: where that
+//! stands still (Ctrl-Z), nothing is written.
 //!
 //! ```text
 //! trial MICROSECONDS      a chunk was written in this time
@@ -14,14 +16,21 @@ use crate::exit::{Exit, Failure};
 use async_signal::{Signal, Signals};
 use clap::Args;
 use futures::StreamExt;
-use rustix::process::{getppid, set_parent_process_death_signal};
+use rustix::process::set_parent_process_death_signal;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, ErrorKind, Write};
+use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{sync_channel, Receiver};
 use std::time::Instant;
 
 /// Bytes that are written at once. A guess: large enough that the calls cost nothing.
 const BLOCK: usize = 1 << 20;
+
+/// Chunks that are written and not acknowledged, at the most. A guess: the parent acknowledges at once, and
+/// on a disk in memory this is some 25 ms of its time; it is 80 MB of the smallest chunks.
+const AHEAD: usize = 8;
+/// What acknowledges a chunk.
+pub const ACKNOWLEDGED: u8 = b'.';
 
 /// Write files (what `hubbub fleet client` runs)
 #[derive(Debug, Args)]
@@ -43,13 +52,11 @@ pub fn run(args: &WriterArgs) -> Result<(), Failure> {
     }
     // What asks for an end removes the folder: so it is in place before anything can.
     let told = end_with_signal(args.folder.clone());
-    // The parent's death is told by a signal, and by the end of the input, whichever is first.
+    // The parent's death is told by a signal, and by the end of the input, whichever is first; one that has
+    // died before this line, by the input alone.
     let parent = set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     told.and(parent.map_err(io::Error::from))
         .map_err(|error| Failure::local(format!("cannot watch over the parent process: {error}")))?;
-    if getppid().is_none() {
-        return Ok(());
-    }
     let mut writer = Writer::new(args);
     let mut stdin = io::stdin().lock();
     let ended = (|| {
@@ -63,8 +70,7 @@ pub fn run(args: &WriterArgs) -> Result<(), Failure> {
             return Ok(());
         }
         drop(stdin);
-        end_with_input(args.folder.clone())?;
-        writer.write_on()
+        writer.write_on(&acknowledged(args.folder.clone())?)
     })();
     if let Err(error) = ended {
         let message = writer.in_words(&error);
@@ -93,13 +99,20 @@ fn end_with_signal(folder: PathBuf) -> io::Result<()> {
     })
 }
 
-/// The same when the input ends.
-fn end_with_input(folder: PathBuf) -> io::Result<()> {
+/// The same when the input ends; each byte that comes before is passed on.
+fn acknowledged(folder: PathBuf) -> io::Result<Receiver<()>> {
+    // More are not under way.
+    let (to, from) = sync_channel(AHEAD);
     thread("input", move || {
-        let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+        for byte in io::stdin().lock().bytes() {
+            if byte.is_err() || to.send(()).is_err() {
+                break;
+            }
+        }
         folder::remove(&folder);
         std::process::exit(0);
-    })
+    })?;
+    Ok(from)
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -127,9 +140,18 @@ impl<'a> Writer<'a> {
         self.args.folder.join(format!("file-{number}"))
     }
 
-    /// Fills one file after the other, until somebody ends the process.
-    fn write_on(&mut self) -> io::Result<()> {
+    /// Fills one file after the other, until somebody ends the process; never far ahead of what is
+    /// acknowledged.
+    fn write_on(&mut self, acknowledged: &Receiver<()>) -> io::Result<()> {
+        let mut ahead = 0;
         loop {
+            ahead -= acknowledged.try_iter().count().min(ahead);
+            if ahead == AHEAD {
+                // Where its input has ended, the process ends, too.
+                acknowledged.recv().map_err(|_| ErrorKind::UnexpectedEof)?;
+                ahead -= 1;
+            }
+            ahead += 1;
             let in_file = self.open.as_ref().map_or(0, |(_, bytes)| *bytes);
             self.chunk(self.args.chunk.min(self.args.file - in_file))?;
             say(&format!("wrote {}", self.written))?;

@@ -1,5 +1,6 @@
 //! Reads the 81 bytes of the points door, and shows the two points in them. Pure.
 
+use crate::door::Broken;
 use hubbub_shared::points::{points, BEFORE, BEHIND, END, LENGTH, RANDOM, START};
 use std::fmt;
 
@@ -11,9 +12,10 @@ pub struct Points {
 }
 
 /// Reads an answer that has ended; the error says what is wrong with it.
-pub fn read(bytes: &[u8]) -> Result<Points, String> {
+pub fn read(bytes: &[u8]) -> Result<Points, Broken> {
+    let wrong = |what| Err(Broken::Wrong(what));
     if bytes.is_empty() {
-        return Err("it closed the connection without a byte".into());
+        return Err(Broken::Cut("it closed the connection without a byte".into()));
     }
     for (at, byte) in bytes.iter().enumerate().take(LENGTH) {
         let fixed = match at {
@@ -22,13 +24,15 @@ pub fn read(bytes: &[u8]) -> Result<Points, String> {
             _ => BEHIND[at - END],
         };
         if *byte != fixed {
-            return Err(format!("this is no points door: byte {at} is {byte:#04x}, not {fixed:#04x}"));
+            return wrong(format!("this is no points door: byte {at} is {byte:#04x}, not {fixed:#04x}"));
         }
     }
     match bytes.len() {
         LENGTH => {}
-        fewer @ ..LENGTH => return Err(format!("it closed the connection after {fewer} of {LENGTH} bytes")),
-        _ => return Err(format!("it sends more than the {LENGTH} bytes of a points door")),
+        fewer @ ..LENGTH => {
+            return Err(Broken::Cut(format!("it closed the connection after {fewer} of {LENGTH} bytes")))
+        }
+        _ => return wrong(format!("it sends more than the {LENGTH} bytes of a points door")),
     }
     let [a, b] = points(&random(bytes));
     Ok(Points { a, b })
@@ -82,11 +86,13 @@ mod tests {
         }
         for cut in 0..LENGTH {
             let why = read(&right[..cut]).expect_err("it is cut");
-            assert!(why.contains("closed the connection"), "{why}");
+            assert!(matches!(&why, Broken::Cut(why) if why.contains("closed the connection")), "{why:?}");
         }
-        let more = read(&[&right[..], b"x"].concat()).expect_err("it is too long");
-        assert!(more.contains("more than the 81 bytes"), "{more}");
-        let other = read(b"ok 1 hubbub").expect_err("it is something else");
-        assert!(other.contains("byte 0 is 0x6f, not 0x59"), "{other}");
+        let wrong = |bytes: &[u8], what: &str| {
+            let why = read(bytes).expect_err("it is wrong");
+            assert!(matches!(&why, Broken::Wrong(why) if why.contains(what)), "{why:?}");
+        };
+        wrong(&[&right[..], b"x"].concat(), "more than the 81 bytes");
+        wrong(b"ok 1 hubbub", "byte 0 is 0x6f, not 0x59");
     }
 }

@@ -75,7 +75,7 @@ impl Outcome {
         self.first_failure.get_or_insert_with(|| match broken {
             Broken::Io(error) => error.to_string(),
             Broken::TimeLimit(limit) => format!("no answer in {}", humantime::format_duration(limit)),
-            Broken::Wrong(what) => what,
+            Broken::Cut(what) | Broken::Wrong(what) => what,
         });
     }
 }
@@ -83,7 +83,7 @@ impl Outcome {
 fn reason(broken: &Broken) -> Reason {
     match broken {
         Broken::TimeLimit(_) => Reason::TimedOut,
-        Broken::Wrong(_) => Reason::WrongBytes,
+        Broken::Cut(_) | Broken::Wrong(_) => Reason::WrongBytes,
         Broken::Io(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused => Reason::Refused,
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
@@ -153,6 +153,7 @@ pub async fn gather(
 mod tests {
     use super::*;
     use hubbub_shared::points::frame;
+    use rustix::net::{bind, getsockname, socket, AddressFamily, SocketType};
     use std::io::Write;
     use std::net::{TcpListener, TcpStream};
 
@@ -188,7 +189,10 @@ mod tests {
 
     #[test]
     fn each_failure_has_its_reason() {
-        let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
+        // Bound and not listening: nobody else can have the port meanwhile.
+        let held = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let closed = getsockname(&held).ok().and_then(|addr| addr.try_into().ok()).expect("an address");
         let refused = outcome(closed, 3, 3, LIMIT);
         assert_eq!((refused.served(), refused.failed_by(Reason::Refused)), (0, 3));
         let cut = door(|mut client| client.write_all(&frame(&[7; 16])[..80]).expect("it is there"));

@@ -4,12 +4,13 @@
 use super::blocking::{Blocking, BACKLOG};
 use super::crowd::{gather, Outcome};
 use super::outcome::{Report, Side};
-use super::{plot, PointsArgs, PORT};
+use super::{plot, PointsArgs};
 use crate::bench::watch;
 use crate::cli::Globals;
 use crate::door::{self, make_room};
 use crate::exit::Failure;
 use crate::output::Output;
+use hubbub_shared::doors::POINTS;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ pub async fn run(globals: &Globals, args: &PointsArgs, clients: u64) -> Result<(
     make_room(at_once)?;
     let limit = globals.timeout.unwrap_or(PATIENCE);
     let mut svg = args.svg.as_deref().map(open).transpose()?;
-    let addr = door::find(&args.at, PORT, limit).await?;
+    let addr = door::find(args.at.as_deref(), &POINTS, limit).await?;
     let mut sides = vec![Side {
         name: format!("the door at {addr}"),
         outcome: measure(addr, clients, at_once, limit).await,

@@ -15,14 +15,13 @@ use crate::exit::Failure;
 use crate::output::Output;
 use answer::Points;
 use clap::Args;
+use hubbub_shared::doors::POINTS;
 use hubbub_shared::points::{LENGTH, RANDOM};
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The port that the door is known by.
-const PORT: u16 = 5000;
 /// How long one client waits for its bytes, unless `--timeout` says otherwise.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// More clients than this are a slip of the finger.
@@ -42,9 +41,8 @@ together; first against the door, then against a server in this process that ser
 the other and blocks meanwhile. A client is served when it has the whole answer and the close, and has \
 failed after --timeout (30s unless given).")]
 pub struct PointsArgs {
-    /// The door's address
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:5000")]
-    at: String,
+    #[arg(long, value_name = "ADDR", help = door::at_help(&POINTS))]
+    at: Option<String>,
     /// Make the experiment with so many clients
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_CLIENTS))]
     clients: Option<u64>,
@@ -65,7 +63,7 @@ pub async fn run(globals: &Globals, args: PointsArgs) -> Result<(), Failure> {
         return experiment::run(globals, &args, clients).await;
     }
     let limit = globals.timeout.unwrap_or(PATIENCE);
-    let addr = door::find(&args.at, PORT, limit).await?;
+    let addr = door::find(args.at.as_deref(), &POINTS, limit).await?;
     let (points, random) = ask(addr, limit).await.map_err(|broken| broken.at(addr))?;
     let mut out = Output::new();
     match globals.json {
@@ -94,6 +92,6 @@ async fn receive(mut connection: Connection) -> Result<(Points, [u8; RANDOM]), B
             read => have += read,
         }
     }
-    let points = answer::read(&bytes[..have]).map_err(Broken::Wrong)?;
+    let points = answer::read(&bytes[..have])?;
     Ok((points, answer::random(&bytes)))
 }
