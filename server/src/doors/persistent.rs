@@ -162,7 +162,9 @@ impl Persistent {
         }
         let shown = serde_json::from_str::<Shown>(&message.payload());
         let is_operator = shown.is_ok_and(|shown| hub.operator.matches(&shown.token));
-        if !is_operator && !(hub.allow_shutdown && self.client.addr.ip().to_canonical().is_loopback()) {
+        let is_local = self.client.addr.ip().to_canonical().is_loopback();
+        let may = is_operator || hub.allow_shutdown && is_local;
+        if !may {
             let message =
                 "this server is shut down by its operators, who send their token (as token in the data), \
                            or by any client on its loopback where it runs with --allow-shutdown";
