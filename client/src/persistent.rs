@@ -44,6 +44,7 @@ use hubbub_shared::DEFAULT_CLIENT_ADDR;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -294,6 +295,15 @@ impl Connection {
     /// [`Error::Refused`] with 403 where the server does not allow it; otherwise as [`Self::call`].
     pub async fn shutdown(&self) -> Result<(), Error> {
         let _: IgnoredAny = self.shared.exchange(SHUTDOWN, &()).await?;
+        Ok(())
+    }
+
+    /// The same, by an operator who shows the server's token.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with 403 where that is not the token; otherwise as [`Self::call`].
+    pub async fn shutdown_as_operator(&self, token: &str) -> Result<(), Error> {
+        let _: IgnoredAny = self.shared.exchange(SHUTDOWN, &BTreeMap::from([("token", token)])).await?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ pub mod buffers;
 pub mod clock;
 pub mod cluster;
 mod commands;
+mod complaints;
 pub mod config;
 pub mod connection;
 pub mod control;

@@ -1,6 +1,7 @@
 //! The accept loop: it hands each client to a connection handler, and turns away politely whom
 //! there is no room for. It never spins, whatever the kernel refuses.
 
+use crate::complaints::Complaints;
 use crate::connection;
 use crate::conversation::Conversation;
 use crate::doors::{Door, Opener, Place};
@@ -41,6 +42,7 @@ pub struct Listener {
     /// A descriptor to spare, given up for the moment that it takes to turn somebody away.
     reserve: Option<File>,
     turned_away: Arc<AtomicUsize>,
+    complaints: Complaints,
 }
 
 impl Listener {
@@ -69,7 +71,14 @@ impl Listener {
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
         let acceptor = Acceptor::new(socket.into())?;
-        Ok(Listener { acceptor, opener, tells, reserve: spare(), turned_away: Arc::default() })
+        Ok(Listener {
+            acceptor,
+            opener,
+            tells,
+            reserve: spare(),
+            turned_away: Arc::default(),
+            complaints: Complaints::default(),
+        })
     }
 
     /// Where it listens.
@@ -91,13 +100,15 @@ impl Listener {
         }
     }
 
-    fn admit(&self, socket: Socket, addr: SocketAddr, hub: &Arc<Hub>) {
+    fn admit(&mut self, socket: Socket, addr: SocketAddr, hub: &Arc<Hub>) {
         let most = hub.limits.max_clients;
         if hub.clients.sockets.open() < most as u64 {
             return (self.opener)(hub, socket, addr);
         }
         hub.counters.clients_refused.add(1);
-        log::warn!(addr:% = addr, most; "client turned away: the server is full");
+        if let Some(left_out) = self.complaints.one_more(Instant::now()) {
+            log::warn!(addr:% = addr, most, left_out; "client turned away: the server is full");
+        }
         if !self.tells {
             return;
         }

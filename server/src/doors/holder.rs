@@ -18,6 +18,9 @@ pub fn holder(wanted: SocketAddr) -> Option<String> {
             .any(|file| matches!(file.target, FDTarget::Socket(inode) if sockets.contains(&inode)))
     };
     let process = all_processes().ok()?.flatten().filter(|_| !sockets.is_empty()).find(has_it)?;
+    if process.pid.unsigned_abs() == std::process::id() {
+        return Some("this server itself, by --listen, --peer-listen or another door,".to_owned());
+    }
     let name = process.stat().ok()?.comm;
     Some(format!("{} (pid {})", hubbub_shared::encoding::escape::shown(&name), process.pid))
 }
@@ -38,7 +41,7 @@ mod tests {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let addr = taken.local_addr().expect("bound");
         let told = holder(addr).expect("this very process");
-        assert!(told.ends_with(&format!("(pid {})", std::process::id())), "{told}");
+        assert!(told.starts_with("this server itself"), "{told}");
         drop(taken);
         assert_eq!(holder(addr), None);
     }

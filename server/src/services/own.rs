@@ -3,9 +3,11 @@
 
 use super::pool::Cancelled;
 use super::{echo, factor, fibonacci, normalize, palindrome, points, reverse, uuid};
-use hubbub_shared::encoding::Payload;
+use hubbub_shared::encoding::scan::Scanner;
+use hubbub_shared::encoding::{json, Payload};
 use hubbub_shared::limits::Limits;
 use hubbub_shared::refusal::Refusal;
+use std::borrow::Cow;
 
 /// One service that the hub answers itself.
 pub(super) struct Own {
@@ -136,6 +138,18 @@ impl<'a> Task<'a> {
             Effort::Moderate
         }
     }
+}
+
+/// The JSON object of a service that takes one: given as JSON, or as a text that holds one, which is what
+/// text clients and `hubbub request` can say.
+pub(super) fn object(payload: Payload<'_>) -> Option<Cow<'_, str>> {
+    let text = match payload {
+        Payload::Json(raw) if raw.starts_with('{') => return Some(raw.into()),
+        Payload::Json(raw) => json::string(raw)?,
+        Payload::Text(text) => text.into(),
+    };
+    let is_object = text.trim_start().starts_with('{') && Scanner::new(&text).object(|_, _| Ok(())).is_ok();
+    is_object.then_some(text)
 }
 
 /// The digits of a whole number, given as JSON or as a text, without leading zeros. `wanted` says what

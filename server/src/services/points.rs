@@ -25,7 +25,7 @@ struct Answered {
 }
 
 pub(super) fn answer(payload: Payload<'_>) -> Result<String, Refusal> {
-    if !matches!(payload, Payload::Text("") | Payload::Json("null" | "{}" | "\"\"")) {
+    if !matches!(payload, Payload::Text("" | "{}" | "null") | Payload::Json("null" | "{}" | "\"\"")) {
         return Err(Refusal::bad_argument("points takes nothing: leave the data out, or say null"));
     }
     let bytes = random_bytes()?;

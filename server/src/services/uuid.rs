@@ -21,22 +21,21 @@ struct Answered<'a> {
 
 pub(super) fn answer(payload: Payload<'_>) -> Result<String, Refusal> {
     let wanted = || Refusal::bad_argument(r#"uuid takes {"title":T}, a text as the title, or nothing"#);
-    let quoted = match payload {
+    let asked = super::own::object(payload);
+    let text = match payload {
         Payload::Text(text) => Some(text.into()),
         Payload::Json(raw) => json::string(raw),
-    }
-    .map(|title| {
+    };
+    let quoted = text.filter(|title| !title.is_empty()).map(|title| {
         let mut out = Vec::new();
         escape::push_json_string(&title, &mut out);
         String::from_utf8_lossy(&out).into_owned()
     });
-    let title: Option<&RawValue> = match (&quoted, payload) {
-        (Some(title), _) if title == "\"\"" => None,
-        (Some(title), _) => Some(serde_json::from_str(title).map_err(|_| wanted())?),
-        (None, Payload::Json("null")) => None,
-        (None, Payload::Json(raw)) if !raw.starts_with('{') => return Err(wanted()),
-        (None, Payload::Json(raw)) => serde_json::from_str::<Asked<'_>>(raw).map_err(|_| wanted())?.title,
-        (None, Payload::Text(_)) => None,
+    let title: Option<&RawValue> = match (&asked, &quoted, payload) {
+        (Some(object), ..) => serde_json::from_str::<Asked<'_>>(object).map_err(|_| wanted())?.title,
+        (None, Some(title), _) => Some(serde_json::from_str(title).map_err(|_| wanted())?),
+        (None, None, Payload::Text(_) | Payload::Json("null" | "\"\"")) => None,
+        (None, None, Payload::Json(_)) => return Err(wanted()),
     };
     let uuid = ::uuid::Uuid::now_v7().simple().to_string();
     serde_json::to_string(&Answered { title, uuid }).map_err(|_| wanted())
@@ -55,6 +54,9 @@ mod tests {
             value["title"].clone()
         };
         assert_eq!(fields(Payload::Json(r#"{"title":[1]}"#)), serde_json::json!([1]));
+        assert_eq!(fields(Payload::Text(r#"{"title":"x"}"#)), serde_json::json!("x"));
+        assert_eq!(fields(Payload::Json(r#""{\"title\":7}""#)), serde_json::json!(7));
+        assert_eq!(fields(Payload::Text("{no object")), serde_json::json!("{no object"));
         assert_eq!(fields(Payload::Text("x\"y")), serde_json::json!("x\"y"));
         assert_eq!(fields(Payload::Text("")), serde_json::Value::Null);
         assert_eq!(fields(Payload::Json("null")), serde_json::Value::Null);

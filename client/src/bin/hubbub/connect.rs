@@ -112,16 +112,23 @@ impl Globals {
         Ok(())
     }
 
+    /// The operator token that was given, or that lies in the data folder that was.
+    pub fn given_token(&self) -> Result<Option<String>, Failure> {
+        if let Some(token) = &self.token {
+            return Ok(Some(token.clone()));
+        }
+        self.data_dir.as_ref().map(|folder| read_token(&folder.join("operator.token"))).transpose()
+    }
+
     /// The operator token of the server that this client is connected to: the given one, or that in the
     /// given data folder, or in the one that the server's file in the run folder tells, or in the default
     /// one.
     pub fn operator_token(&self, client: &Client) -> Result<String, Failure> {
-        if let Some(token) = &self.token {
-            return Ok(token.clone());
+        if let Some(token) = self.given_token()? {
+            return Ok(token);
         }
         let told = || running::data_folder_of(&self.run_folder(), &client.server().origin);
-        let folder = self.data_dir.clone().or_else(told);
-        let folder = folder.or_else(|| data_folder(|key| std::env::var_os(key)));
+        let folder = told().or_else(|| data_folder(|key| std::env::var_os(key)));
         let Some(folder) = folder else {
             let message =
                 "this needs the operator token: name it with --token, or its folder with --data-dir";

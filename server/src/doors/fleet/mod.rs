@@ -3,7 +3,6 @@
 //! conversation: lines in, silence watched. It decides nothing: `coordinator` does.
 
 mod archive;
-mod complaints;
 mod coordinator;
 mod line;
 mod shared;

@@ -2,10 +2,10 @@
 //! outside of that lock in the order in which it was decided. Called by the clients' sessions.
 
 use super::archive;
-use super::complaints::Complaints;
 use super::coordinator::{Coordinator, Effect, Verdict, Who};
 use super::line::Line;
 use crate::clock::Now;
+use crate::complaints::Complaints;
 use crate::hub::{Batch, Client, Hub, Item, Publisher, Reach, Topic};
 use crate::rt;
 use hubbub_shared::encoding::Payload;

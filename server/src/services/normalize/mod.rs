@@ -52,26 +52,22 @@ struct Answered<'a> {
 }
 
 pub(super) fn answer(payload: Payload<'_>) -> Result<String, Refusal> {
-    let text = match payload {
-        Payload::Text(text) => Some(text.into()),
-        Payload::Json(raw) => json::string(raw),
-    };
-    if let Some(text) = text {
-        let (name, _) = normalized(&text, None)?;
-        let mut out = Vec::new();
-        escape::push_json_string(&name, &mut out);
-        return Ok(String::from_utf8_lossy(&out).into_owned());
-    }
     let wanted = || {
         Refusal::bad_argument(
             r#"normalize takes a name: a text, or {"name":T,"kind":"person" or "organisation"}"#,
         )
     };
-    let raw = payload.raw();
-    if !raw.trim_start().starts_with('{') {
-        return Err(wanted());
-    }
-    let asked: Asked<'_> = serde_json::from_str(raw).map_err(|_| wanted())?;
+    let Some(object) = super::own::object(payload) else {
+        let text = match payload {
+            Payload::Text(text) => text.into(),
+            Payload::Json(raw) => json::string(raw).ok_or_else(wanted)?,
+        };
+        let (name, _) = normalized(&text, None)?;
+        let mut out = Vec::new();
+        escape::push_json_string(&name, &mut out);
+        return Ok(String::from_utf8_lossy(&out).into_owned());
+    };
+    let asked: Asked<'_> = serde_json::from_str(&object).map_err(|_| wanted())?;
     let name = json::string(asked.name.get()).ok_or_else(wanted)?;
     let kind = match asked.kind.map(RawValue::get) {
         None => None,
@@ -156,6 +152,11 @@ mod tests {
         assert_eq!(
             ask(r#"{"name":"mr. john smith"}"#).as_deref(),
             Ok(r#"{"name":"mr. john smith","normalized":"John Smith","kind":"person"}"#)
+        );
+        assert_eq!(
+            answer(Payload::Text(r#"{"name":"mr. john smith"}"#)),
+            answer(Payload::Json(r#"{"name":"mr. john smith"}"#)),
+            "also in a text"
         );
         assert_eq!(
             ask(r#"{"kind":null,"name":"ACME gmbh","more":1}"#).as_deref(),

@@ -105,3 +105,11 @@ fn the_command_stops_a_server_that_allows_it() {
         assert!(hub.wait_end().success());
     }
 }
+
+#[test]
+fn the_command_stops_a_server_for_its_operator() {
+    let mut hub = Hub::start();
+    let folder = hub.data_dir().to_str().unwrap().to_owned();
+    hubbub(&hub, ["persistent", "shutdown", "--data-dir", &folder]).ok();
+    assert!(hub.wait_end().success());
+}

@@ -107,10 +107,10 @@ enum NameKind {
 #[command(after_help = "\
 Examples:
   hubbub persistent shutdown
-  hubbub persistent shutdown --at 127.0.0.1:7413
+  hubbub persistent shutdown --at 127.0.0.1:7413 --data-dir ~/.local/share/hubbub
 
-A server allows this to clients of its own machine, where it runs with --allow-shutdown; hubbub drain \
-is for operators.")]
+A server allows this to operators, who show its token (--token, or --data-dir with the server's data \
+folder), and where it runs with --allow-shutdown to any client on its loopback.")]
 struct ShutdownArgs {}
 
 /// `hubbub persistent`
@@ -212,7 +212,10 @@ async fn normalize(globals: &Globals, how: &How, args: NormalizeArgs) -> Result<
 
 async fn shutdown(globals: &Globals, how: &How) -> Result<(), Failure> {
     let connection = how.open(globals).await?;
-    connection.shutdown().await?;
+    match globals.given_token()? {
+        Some(token) => connection.shutdown_as_operator(&token).await?,
+        None => connection.shutdown().await?,
+    }
     let process = connection.process_id();
     let mut out = Output::new();
     match globals.json {

@@ -1,9 +1,10 @@
-//! How often the log hears of lines that make no sense. Pure. A client that sends nothing else must not
-//! fill the disk: at most so many are told in a second, and then how many were not.
+//! How often the log hears of what many clients may do as often as they like: lines that make no sense,
+//! connections for which there is no room. Pure. They must not fill the disk: at most so many are told in a
+//! second, and then how many were not.
 
 use std::time::{Duration, Instant};
 
-/// Lines that are told in one [`WINDOW`]. A guess: what a person reads.
+/// What is told in one [`WINDOW`]. A guess: what a person reads.
 const MOST: u32 = 10;
 /// The time for which they are counted.
 const WINDOW: Duration = Duration::from_secs(1);
