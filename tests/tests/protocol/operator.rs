@@ -137,6 +137,61 @@ fn a_drain_does_not_wait_for_who_does_not_read() {
     assert!(took < Duration::from_secs(4), "{took:?} with a deadline of 500 ms");
 }
 
+/// A hub that drains, with a worker that has a request, and the caller who waits for the answer.
+fn drains_with_a_request_open(deadline: &str) -> (Hub, Client, String, Client) {
+    let hub = hub::builder().args(["--drain-deadline", deadline]).start();
+    let (mut worker, mut caller) = (hub.client(Encoding::Json), hub.client(Encoding::Json));
+    worker.ask("serve deploy").ok();
+    caller.say_object(json!({"op": "request", "service": "deploy", "data": "shop", "timeout_ms": 60_000}));
+    let id = worker.event().get("request_id").as_str().unwrap().to_owned();
+    let mut idle = hub.client(Encoding::Json);
+    idle.ask("ping").ok();
+    hub.terminate();
+    idle.closed_with("draining");
+    (hub, worker, id, caller)
+}
+
+#[test]
+fn a_drain_waits_for_requests_under_way() {
+    let (mut hub, mut worker, id, mut caller) = drains_with_a_request_open("60s");
+    assert_eq!(worker.ask("request echo more").code(), "draining");
+    worker.ask_object(json!({"op": "respond", "request_id": id, "data": "done"})).ok();
+    assert_eq!(caller.reply("the request").json()["data"], "done");
+    for client in [&mut worker, &mut caller] {
+        client.closed_with("draining");
+    }
+    drop((worker, caller));
+    assert_eq!(hub.wait_end().code(), Some(0));
+}
+
+#[test]
+fn who_waits_longer_than_a_drain_is_told_that_no_answer_comes() {
+    let (mut hub, mut worker, _, mut caller) = drains_with_a_request_open("1s");
+    assert_eq!(caller.reply("the request").code(), "draining");
+    for client in [&mut worker, &mut caller] {
+        client.closed_with("draining");
+    }
+    drop((worker, caller));
+    assert_eq!(hub.wait_end().code(), Some(0));
+}
+
+#[test]
+fn one_signal_does_not_cut_a_drain_that_was_asked_for_otherwise() {
+    let mut hub = Hub::start();
+    let (mut worker, mut caller) = (hub.client(Encoding::Json), hub.client(Encoding::Json));
+    worker.ask("serve deploy").ok();
+    caller.say("request deploy shop");
+    let id = worker.event().get("request_id").clone();
+    hub.operator().ask_object(json!({"op": "drain", "deadline_ms": 60_000})).ok();
+    hub.logged("\"draining\",\"clients\"");
+    hub.terminate();
+    hub.logged("told to stop");
+    worker.ask_object(json!({"op": "respond", "request_id": id, "data": "done"})).ok();
+    assert_eq!(caller.reply("the request").json()["data"], "done");
+    drop((worker, caller));
+    assert_eq!(hub.wait_end().code(), Some(0));
+}
+
 /// A hub that will drain for a while: a client does not read what is queued to it.
 fn slow_to_drain(deadline: &str) -> (Hub, Client) {
     let hub = hub::builder().args(["--drain-deadline", deadline, "--stall-timeout", "60s"]).start();
