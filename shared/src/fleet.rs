@@ -143,7 +143,7 @@ impl Report {
         )
     }
 
-    /// For people: a headline, when and where, and a table.
+    /// For people: a headline, when and where, a table, and why clients were aborted.
     pub fn to_text(&self) -> String {
         let mut out = self.headline();
         out.push_str(&format!("\n{} to {} on {}\n\n", self.started_at, self.ended_at, self.server));
@@ -156,6 +156,9 @@ impl Report {
         push_row(COLUMNS, widths, &mut out);
         for row in &rows {
             push_row(row.each_ref().map(String::as_str), widths, &mut out);
+        }
+        for client in self.clients.iter().filter(|client| client.status == Status::Aborted) {
+            out.push_str(&format!("{} aborted: {}\n", client.id, client.reason));
         }
         out
     }
@@ -224,7 +227,7 @@ mod tests {
         ClientReport {
             id,
             status,
-            reason: "done".into(),
+            reason: if status == Status::Pass { "done" } else { "closed by client" }.into(),
             client: format!("anon-{id}"),
             addr: "127.0.0.1:9".into(),
             ran_s: 15.04,
@@ -259,7 +262,8 @@ mod tests {
              \n\
              \u{20}ID  STATUS   SECONDS  CPU %  MEMORY %  FILES  FILE MB  CHUNK MB  CLIENT\n\
              100  PASS        15.0   12.3      0.12      4       50      12.5  anon-100\n\
-             101  ABORTED     15.0      -         -      4        -         -  anon-101\n"
+             101  ABORTED     15.0      -         -      4        -         -  anon-101\n\
+             101 aborted: closed by client\n"
         );
     }
 

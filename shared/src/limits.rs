@@ -82,8 +82,8 @@ pub struct Limits {
     pub history_total_bytes: usize,
     /// Bits of a number for the service `factor`. What the hub can count with; over it: `too-large`.
     pub max_factor_bits: u32,
-    /// The largest index for the service `fibonacci`. A guess: its 208,988 digits fit into every frame;
-    /// over it: `too-large`.
+    /// The largest index for the service `fibonacci`. A guess: its 208,988 digits fit into a frame of the
+    /// usual length; over it: `too-large`.
     pub max_fibonacci: u64,
     /// Seconds of silence before the first complete command. Protocol; over it: `timeout`, close.
     pub idle_timeout_s: u64,
