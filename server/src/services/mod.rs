@@ -1,6 +1,7 @@
 //! The services: those that the hub answers itself ([`own`], at once or by its [`pool`]) and those that
 //! clients offer, whose requests are passed on and whose answers are passed back.
 
+mod dispatch;
 mod echo;
 pub mod factor;
 pub mod fibonacci;
@@ -18,6 +19,7 @@ mod uuid;
 pub use reverse::reversed;
 
 use crate::hub::{Batch, Client, Hub};
+use dispatch::{answer, Dispatch};
 use hubbub_shared::encoding::{Out, Payload};
 use hubbub_shared::limits::{Limits, MAX_SERVICES_PER_CLIENT, MAX_SHORT_TEXT};
 use hubbub_shared::names::{channel_str, is_hubs_own};
@@ -26,9 +28,9 @@ use hubbub_shared::reply::ServiceInfo;
 use ledger::{Caller, Ledger, Open};
 use own::{Bounds, Effort, Own, Task, OWN};
 use parking_lot::Mutex;
-use pool::{Cancelled, Outcome, Pool, Ticket, Turn};
-use service::{Provider, Service};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use pool::{Outcome, Pool, Ticket};
+use service::Service;
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,7 +69,7 @@ pub struct Request<'a> {
 
 /// All services of one server.
 pub struct Services {
-    inner: Mutex<Inner>,
+    dispatch: Mutex<Dispatch>,
     /// Told when a request waits that times out before all others.
     pub alarm: event_listener::Event,
     /// Told when a request has ended while the server drains.
@@ -78,18 +80,6 @@ pub struct Services {
     max_waiting: u64,
 }
 
-struct Inner {
-    services: BTreeMap<Arc<str>, Service>,
-    /// Services whose providers here changed since other servers were told, once they want to know.
-    changed: Option<BTreeSet<Arc<str>>>,
-    ledger: Ledger,
-    pool: Arc<Pool>,
-    bounds: Bounds,
-    requests: u64,
-    /// Services that were offered and are not any more, the latest last.
-    departed: VecDeque<Arc<str>>,
-}
-
 impl Services {
     /// The hub's own services alone. One caller's waiting requests weigh as much as may be queued to it,
     /// at the most.
@@ -97,7 +87,7 @@ impl Services {
         let (pool, bounds) = (Arc::<Pool>::default(), Bounds::from(limits));
         let services = OWN.iter().map(|own| (own.name.into(), Service::new(own.about))).collect();
         Services {
-            inner: Mutex::new(Inner {
+            dispatch: Mutex::new(Dispatch {
                 services,
                 changed: None,
                 ledger: Ledger::default(),
@@ -127,15 +117,15 @@ impl Services {
         }
         let name: Arc<str> = name.into();
         let entered = client.offer(&name, MAX_SERVICES_PER_CLIENT, || {
-            let mut inner = self.inner.lock();
-            let service = inner.services.entry(name.clone()).or_insert_with(|| Service::new(""));
+            let mut dispatch = self.dispatch.lock();
+            let service = dispatch.services.entry(name.clone()).or_insert_with(|| Service::new(""));
             if !about.is_empty() {
                 service.about = about.to_owned();
             }
             if !service.providers.iter().any(|p| p.key == client.key) {
                 service.providers.push(client.clone());
             }
-            inner.note(&name);
+            dispatch.note(&name);
         });
         let message = || format!("a client offers {MAX_SERVICES_PER_CLIENT} services at the most");
         entered.map_err(|code| Refusal::new(code, message()))
@@ -147,36 +137,38 @@ impl Services {
         if !client.withdraw(name) {
             return Err(Refusal::new(Code::NoSuchService, format!("you do not offer {name}")));
         }
-        self.inner.lock().remove_provider(name, client.key);
+        self.dispatch.lock().remove_provider(name, client.key);
         Ok(())
     }
 
     /// A client has gone: its services end, and what it was asked is given to others.
     pub fn leave(&self, client: &Client, offered: &[Arc<str>], hub: &Hub, batch: &mut Batch) {
-        let mut inner = self.inner.lock();
+        let mut dispatch = self.dispatch.lock();
         for name in offered {
-            inner.remove_provider(name, client.key);
+            dispatch.remove_provider(name, client.key);
         }
         if client.open_requests.load(Ordering::Relaxed) > 0 {
             // Nobody waits for these any more; an answer to one is refused.
-            drop(inner.ledger.take_of_caller(client.key));
+            drop(dispatch.ledger.take_of_caller(client.key));
         }
-        for open in inner.ledger.take_of_provider(client.key) {
-            inner.pass_on(open, hub, batch);
+        for open in dispatch.ledger.take_of_provider(client.key) {
+            dispatch.pass_on(open, hub, batch);
         }
-        drop(inner);
+        drop(dispatch);
         self.told_if_draining(hub);
     }
 
     /// Whether a client waits for an answer, or another for its.
     pub fn is_busy(&self, client: &Client) -> bool {
-        client.open_requests.load(Ordering::Acquire) > 0 || self.inner.lock().ledger.is_asked(client.key)
+        client.open_requests.load(Ordering::Acquire) > 0 || self.dispatch.lock().ledger.is_asked(client.key)
     }
 
     /// Fails what clients here still wait for.
     pub fn give_up(&self, why: &Refusal, hub: &Hub, batch: &mut Batch) {
-        let ended = self.inner.lock().ledger.take_of_clients();
-        self.end_all(ended, why, hub, batch);
+        let mut dispatch = self.dispatch.lock();
+        for open in dispatch.ledger.take_of_clients() {
+            dispatch.fail(&open, why, hub, batch);
+        }
     }
 
     fn told_if_draining(&self, hub: &Hub) {
@@ -214,12 +206,12 @@ impl Services {
         }
         // Read before the lock: whoever offers a service takes the two locks the other way round.
         let from = caller.name();
-        let mut inner = self.inner.lock();
+        let mut dispatch = self.dispatch.lock();
         if !caller.outbox.is_open() {
             return Ok(()); // it is being closed, and nobody would take out what it asks now
         }
-        let Some((name, _)) = inner.services.get_key_value(name) else {
-            let (code, message) = if inner.departed.iter().any(|gone| **gone == *name) {
+        let Some((name, _)) = dispatch.services.get_key_value(name) else {
+            let (code, message) = if dispatch.departed.iter().any(|gone| **gone == *name) {
                 (Code::NoResponders, format!("all who offered {name} are gone"))
             } else {
                 (Code::NoSuchService, format!("nobody offers {name}; services lists what there is"))
@@ -239,7 +231,7 @@ impl Services {
             ticket: None,
         };
         caller.open_requests.fetch_add(weight, Ordering::Relaxed);
-        self.enter(&mut inner, open, hub, batch);
+        self.enter(&mut dispatch, open, hub, batch);
         Ok(())
     }
 
@@ -249,9 +241,9 @@ impl Services {
         let answer = pool::guarded(|| (own.answer)(task));
         let took = started.elapsed();
         batch.worked(took.as_nanos() as usize / NANOSECONDS_A_STEP);
-        let mut inner = self.inner.lock();
-        inner.requests += 1;
-        if let Some(service) = inner.services.get_mut(own.name) {
+        let mut dispatch = self.dispatch.lock();
+        dispatch.requests += 1;
+        if let Some(service) = dispatch.services.get_mut(own.name) {
             service.requests += 1;
             service.finished(took, answer.is_ok());
         }
@@ -260,34 +252,34 @@ impl Services {
 
     /// Whether clients offer a service, here or elsewhere.
     fn is_offered(&self, name: &str) -> bool {
-        self.inner.lock().services.get(name).is_some_and(Service::is_offered)
+        self.dispatch.lock().services.get(name).is_some_and(Service::is_offered)
     }
 
     /// The pool has done the work for a request. Nobody may wait for it any more.
     pub fn worked(&self, outcome: &Outcome, hub: &Hub, batch: &mut Batch) {
-        let Some(open) = self.inner.lock().ledger.take(outcome.request, HUB) else { return };
         let result = outcome.answer.as_ref().map(|answer| Payload::Json(answer));
-        self.end(&open, result, hub, batch);
+        if let Some(open) = self.take(outcome.request, HUB, result.is_ok(), batch) {
+            answer(&open, result, hub, batch);
+        }
     }
 
-    /// Ends a request: counts it, and answers its caller without the lock, since an answer may be long.
-    fn end(&self, open: &Open, result: Result<Payload<'_>, &Refusal>, hub: &Hub, batch: &mut Batch) {
-        self.inner.lock().ended(open, result.is_ok(), batch);
-        answer(open, result, hub, batch);
+    /// Takes out and counts a request that has ended, if that provider has it. It is answered without the
+    /// lock, since an answer may be long.
+    fn take(&self, id: u64, provider: u64, is_ok: bool, batch: &Batch) -> Option<Open> {
+        let mut dispatch = self.dispatch.lock();
+        let open = dispatch.ledger.take(id, provider)?;
+        dispatch.ended(&open, is_ok, batch);
+        Some(open)
     }
 
-    fn end_all(&self, ended: Vec<Open>, why: &Refusal, hub: &Hub, batch: &mut Batch) {
-        ended.iter().for_each(|open| self.end(open, Err(why), hub, batch));
-    }
-
-    fn enter(&self, inner: &mut Inner, open: Open, hub: &Hub, batch: &mut Batch) {
-        inner.requests += 1;
-        let earliest = inner.ledger.next_deadline();
-        if let Some(service) = inner.services.get_mut(&open.service) {
+    fn enter(&self, dispatch: &mut Dispatch, open: Open, hub: &Hub, batch: &mut Batch) {
+        dispatch.requests += 1;
+        let earliest = dispatch.ledger.next_deadline();
+        if let Some(service) = dispatch.services.get_mut(&open.service) {
             service.requests += 1;
         }
         let deadline = open.deadline;
-        inner.pass_on(open, hub, batch);
+        dispatch.pass_on(open, hub, batch);
         if earliest.is_none_or(|e| deadline < e) {
             self.alarm.notify(1);
         }
@@ -298,20 +290,20 @@ impl Services {
         &self,
         provider: &Client,
         request_id: &str,
-        answer: Answer<'_>,
+        answered: Answer<'_>,
         hub: &Hub,
         batch: &mut Batch,
     ) -> Result<(), Refusal> {
-        let id = u64::from_str_radix(request_id, 16).ok();
-        let Some(open) = id.and_then(|id| self.inner.lock().ledger.take(id, provider.key)) else {
+        let (id, is_ok) = (u64::from_str_radix(request_id, 16).ok(), matches!(answered, Answer::Data(_)));
+        let Some(open) = id.and_then(|id| self.take(id, provider.key, is_ok, batch)) else {
             let message = "you have no such request; it may have timed out or been given to another";
             return Err(Refusal::bad_argument(message));
         };
-        match answer {
-            Answer::Data(payload) => self.end(&open, Ok(payload), hub, batch),
+        match answered {
+            Answer::Data(payload) => answer(&open, Ok(payload), hub, batch),
             Answer::Error(text) => {
                 let refusal = Refusal::new(Code::Internal, format!("{}: {text}", open.service));
-                self.end(&open, Err(&refusal), hub, batch);
+                answer(&open, Err(&refusal), hub, batch);
             }
         }
         Ok(())
@@ -319,12 +311,17 @@ impl Services {
 
     /// When the next request times out.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.inner.lock().ledger.next_deadline()
+        self.dispatch.lock().ledger.next_deadline()
     }
 
     /// Fails the requests whose time is over.
     pub fn expire(&self, hub: &Hub, batch: &mut Batch) {
-        let next = |batch: &Batch| self.inner.lock().ledger.take_expired(batch.now.instant);
+        let next = |batch: &Batch| {
+            let mut dispatch = self.dispatch.lock();
+            let open = dispatch.ledger.take_expired(batch.now.instant)?;
+            dispatch.ended(&open, false, batch);
+            Some(open)
+        };
         while let Some(open) = next(batch) {
             let (ms, service) =
                 (open.deadline.saturating_duration_since(open.started).as_millis(), &open.service);
@@ -334,13 +331,13 @@ impl Services {
             } else {
                 Refusal::new(Code::Timeout, format!("{service} did not answer within {ms} ms"))
             };
-            self.end(&open, Err(&refusal), hub, batch);
+            answer(&open, Err(&refusal), hub, batch);
         }
     }
 
     /// What `services` shows.
     pub fn list(&self) -> Vec<ServiceInfo> {
-        let inner = self.inner.lock();
+        let dispatch = self.dispatch.lock();
         let row = |(name, service): (&Arc<str>, &Service)| ServiceInfo {
             name: name.to_string(),
             about: service.about.clone(),
@@ -353,122 +350,14 @@ impl Services {
         let here = |(name, service): &(&Arc<str>, &Service)| {
             !service.providers.is_empty() || own::find(name).is_some()
         };
-        inner.services.iter().filter(here).map(row).collect()
+        dispatch.services.iter().filter(here).map(row).collect()
     }
 
     /// Services now, requests that wait now, and requests ever.
     pub fn counts(&self) -> (u64, u64, u64) {
-        let inner = self.inner.lock();
-        (inner.services.len() as u64, inner.ledger.len() as u64, inner.requests)
+        let dispatch = self.dispatch.lock();
+        (dispatch.services.len() as u64, dispatch.ledger.len() as u64, dispatch.requests)
     }
-}
-
-impl Inner {
-    fn note(&mut self, name: &Arc<str>) {
-        if let Some(changed) = &mut self.changed {
-            changed.insert(name.clone());
-        }
-    }
-
-    fn remove_provider(&mut self, name: &str, key: u64) {
-        let Some(service) = self.services.get_mut(name) else { return };
-        service.providers.retain(|p| p.key != key);
-        if let Some(own) = own::find(name).filter(|_| service.providers.is_empty()) {
-            service.about = own.about.to_owned();
-        }
-        self.note(&name.into());
-        self.remove_if_unused(name);
-    }
-
-    fn remove_if_unused(&mut self, name: &str) {
-        if self.services.get(name).is_some_and(|service| !service.is_offered()) && own::find(name).is_none() {
-            self.services.remove(name);
-            self.departed.retain(|gone| **gone != *name);
-            self.departed.push_back(name.into());
-            if self.departed.len() > MAX_DEPARTED {
-                self.departed.pop_front();
-            }
-        }
-    }
-
-    /// Gives a request to a provider that did not have it yet, else to the hub itself where it knows the
-    /// service, or fails it.
-    fn pass_on(&mut self, mut open: Open, hub: &Hub, batch: &mut Batch) {
-        let own = own::find(&open.service);
-        let may_leave = matches!(open.caller, Caller::Client(..));
-        let is_offered = own.is_none_or(|own| own.replaceable);
-        let next = self.services.get_mut(&open.service).filter(|_| is_offered);
-        let Some(provider) = next.and_then(|s| s.next(&open.tried, may_leave)) else {
-            return match own {
-                // What another server asks it can answer itself, if nobody does.
-                Some(own) if may_leave => self.work_on(own, open, hub, batch),
-                _ => {
-                    let message = format!("all who offered {} are gone; nobody answered", open.service);
-                    self.fail(&open, &Refusal::new(Code::NoResponders, message), hub, batch)
-                }
-            };
-        };
-        open.tried.push(provider.key());
-        let (id, open) = self.ledger.add(open, provider.key());
-        match provider {
-            Provider::Client(client) => {
-                let id = format!("{id:x}");
-                let request = Out::Request(&id, &open.service, open.from.as_str(), open.payload());
-                hub.tell(&client, &request, 1, batch);
-            }
-            Provider::Peer(peer) => remote::pass_on(&peer, id, open, batch),
-        }
-    }
-
-    /// Has a request worked on by the pool.
-    fn work_on(&mut self, own: &'static Own, mut open: Open, hub: &Hub, batch: &mut Batch) {
-        open.tried.push(HUB);
-        let (id, open) = self.ledger.add(open, HUB);
-        let (payload, is_json, bounds) = (open.payload.clone(), open.is_json, self.bounds);
-        let work = move |cancelled: &Cancelled| {
-            let payload = if is_json { Payload::Json(&payload) } else { Payload::Text(&payload) };
-            (own.answer)(&Task { payload, bounds: &bounds, cancelled })
-        };
-        let task = Task::new(open.payload(), &self.bounds);
-        let is_long = (own.effort)(&task) == Effort::Great;
-        match self.pool.submit(Turn { caller: open.caller.turn(), is_long }, id, work) {
-            Ok(ticket) => open.ticket = Some(ticket),
-            Err(refusal) => {
-                if let Some(open) = self.ledger.take(id, HUB) {
-                    self.fail(&open, &refusal, hub, batch);
-                }
-            }
-        }
-    }
-
-    /// Counts a request that has ended.
-    fn ended(&mut self, open: &Open, is_ok: bool, batch: &Batch) {
-        if let Some(service) = self.services.get_mut(&open.service) {
-            let took = batch.now.instant.saturating_duration_since(open.started);
-            service.finished(took, is_ok);
-        }
-    }
-
-    fn fail(&mut self, open: &Open, refusal: &Refusal, hub: &Hub, batch: &mut Batch) {
-        self.ended(open, false, batch);
-        answer(open, Err(refusal), hub, batch);
-    }
-}
-
-/// Tells whoever asked what came of it.
-fn answer(open: &Open, result: Result<Payload<'_>, &Refusal>, hub: &Hub, batch: &mut Batch) {
-    let (client, re) = match &open.caller {
-        Caller::Client(client, re) => (client, re.as_deref()),
-        Caller::Peer(peer, id) => return remote::pass_back(peer, *id, result, batch),
-    };
-    let what = match result {
-        Ok(payload) => Out::Answered(re, &open.service, payload),
-        Err(refusal) => Out::Error(re, refusal),
-    };
-    hub.tell(client, &what, 0, batch);
-    client.open_requests.fetch_sub(open.weight, Ordering::Release);
-    client.task.wake();
-    hub.services.told_if_draining(hub);
 }
 
 /// Whether the hub itself answers a service as things are.

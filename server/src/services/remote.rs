@@ -1,6 +1,7 @@
 //! Services across servers: what the linked servers are told and tell of them, requests that are passed
 //! on to another server, and those that come from one, which are answered here or not at all.
 
+use super::dispatch::answer;
 use super::ledger::{Caller, Open};
 use super::{Service, Services};
 use crate::cluster::frame::{push_request, push_respond, Request};
@@ -17,49 +18,53 @@ use std::time::Duration;
 impl Services {
     /// From now on changes are written down, for other servers.
     pub fn keep_log(&self) {
-        self.inner.lock().changed.get_or_insert_default();
+        self.dispatch.lock().changed.get_or_insert_default();
     }
 
     /// Nobody wants to know of changes any more.
     pub fn stop_log(&self) {
-        self.inner.lock().changed = None;
+        self.dispatch.lock().changed = None;
     }
 
     /// The services whose providers here changed since the last time.
     pub fn take_log(&self) -> BTreeSet<Arc<str>> {
-        self.inner.lock().changed.as_mut().map(std::mem::take).unwrap_or_default()
+        self.dispatch.lock().changed.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What clients here offer of a service.
     pub fn offer_of(&self, name: &str) -> Option<Offer> {
-        self.inner.lock().services.get(name).and_then(Service::offer)
+        self.dispatch.lock().services.get(name).and_then(Service::offer)
     }
 
     /// What clients here offer.
     pub fn offers(&self) -> Vec<(Arc<str>, Offer)> {
-        let inner = self.inner.lock();
-        inner.services.iter().filter_map(|(name, service)| Some((name.clone(), service.offer()?))).collect()
+        let dispatch = self.dispatch.lock();
+        dispatch
+            .services
+            .iter()
+            .filter_map(|(name, service)| Some((name.clone(), service.offer()?)))
+            .collect()
     }
 
     /// What another server has of a service.
     pub fn set_remote(&self, name: &str, peer: &Arc<Peer>, offer: Option<Offer>) {
-        let mut inner = self.inner.lock();
+        let mut dispatch = self.dispatch.lock();
         if let Some(offer) = offer {
-            let service = inner.services.entry(name.into()).or_insert_with(|| Service::new(&offer.about));
+            let service = dispatch.services.entry(name.into()).or_insert_with(|| Service::new(&offer.about));
             service.peers.retain(|(p, _)| p.key != peer.key);
             service.peers.push((peer.clone(), offer));
-        } else if let Some(service) = inner.services.get_mut(name) {
+        } else if let Some(service) = dispatch.services.get_mut(name) {
             service.peers.retain(|(p, _)| p.key != peer.key);
-            inner.remove_if_unused(name);
+            dispatch.remove_if_unused(name);
         }
     }
 
     /// A link is lost: what its server was asked is given to others, and what it asked is dropped.
     pub fn peer_lost(&self, peer: &Peer, hub: &Hub, batch: &mut Batch) {
-        let mut inner = self.inner.lock();
-        drop(inner.ledger.take_of_caller(peer.key));
-        for open in inner.ledger.take_of_provider(peer.key) {
-            inner.pass_on(open, hub, batch);
+        let mut dispatch = self.dispatch.lock();
+        drop(dispatch.ledger.take_of_caller(peer.key));
+        for open in dispatch.ledger.take_of_provider(peer.key) {
+            dispatch.pass_on(open, hub, batch);
         }
     }
 
@@ -87,8 +92,8 @@ impl Services {
             tried: Vec::new(),
             ticket: None,
         };
-        let mut inner = self.inner.lock();
-        self.enter(&mut inner, open, hub, batch);
+        let mut dispatch = self.dispatch.lock();
+        self.enter(&mut dispatch, open, hub, batch);
     }
 
     /// Another server answers a request that was passed on to it.
@@ -100,14 +105,14 @@ impl Services {
         result: Result<Payload<'_>, Refusal>,
         batch: &mut Batch,
     ) {
-        let Some(open) = self.inner.lock().ledger.take(id, peer.key) else { return };
-        match &result {
-            Ok(answer) => self.end(&open, Ok(*answer), hub, batch),
-            // Its last provider has gone: there may be others.
-            Err(refusal) if refusal.code == Code::NoResponders => {
-                self.inner.lock().pass_on(open, hub, batch);
+        // Its last provider has gone: there may be others.
+        if result.as_ref().is_err_and(|refusal| refusal.code == Code::NoResponders) {
+            let mut dispatch = self.dispatch.lock();
+            if let Some(open) = dispatch.ledger.take(id, peer.key) {
+                dispatch.pass_on(open, hub, batch);
             }
-            Err(refusal) => self.end(&open, Err(refusal), hub, batch),
+        } else if let Some(open) = self.take(id, peer.key, result.is_ok(), batch) {
+            answer(&open, result.as_ref().copied(), hub, batch);
         }
     }
 }
