@@ -107,7 +107,7 @@ enum NameKind {
 #[command(after_help = "\
 Examples:
   hubbub persistent shutdown
-  hubbub persistent shutdown --at 127.0.0.1:7413 --data-dir ~/.local/share/hubbub
+  hubbub persistent shutdown --data-dir ~/.local/share/hubbub
 
 A server allows this to operators, who show its token (--token, or --data-dir with the server's data \
 folder), and where it runs with --allow-shutdown to any client on its loopback.")]
