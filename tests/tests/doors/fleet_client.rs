@@ -363,9 +363,14 @@ fn a_full_disk_is_told_with_what_was_free_and_needed() {
 
 /// The demonstration in this folder.
 fn demo(place: &Place, more: &[&str]) -> Program {
+    demo_with(&hubbub_tests::binaries::hubbubd(), place, more)
+}
+
+/// The same with this program for a hub.
+fn demo_with(hubbubd: &Path, place: &Place, more: &[&str]) -> Program {
     let mut command = hubbub_command();
     command.args(["fleet", "demo", "--dir"]).arg(place.path()).args(more);
-    command.arg("--hubbubd").arg(hubbub_tests::binaries::hubbubd());
+    command.arg("--hubbubd").arg(hubbubd);
     Program::start(command)
 }
 
@@ -385,6 +390,32 @@ fn the_demonstration_shows_three_clients_and_leaves_nothing() {
     stopped.process().signal(Signal::INT);
     stopped.finish().failed(130);
     children.iter().for_each(|child| assert!(!child.is_alive(), "{child:?} is left"));
+    place.is_clean();
+}
+
+#[test]
+fn a_demonstration_works_in_a_folder_that_is_named_from_here() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("demo")).unwrap();
+    for dir in [".", "demo"] {
+        let mut command = hubbub_command();
+        command.current_dir(place.path()).args(["fleet", "demo", "--runtime", "60", "--dir", dir]);
+        command.arg("--hubbubd").arg(hubbub_tests::binaries::hubbubd());
+        let mut program = Program::start(command);
+        program.says_aside("the coordinator listens on");
+        program.process().signal(Signal::INT);
+        program.finish().failed(130);
+    }
+    std::fs::remove_dir(place.path().join("demo")).unwrap();
+    place.is_clean();
+}
+
+#[test]
+fn a_demonstration_tells_how_its_hub_ended() {
+    let place = Place::new();
+    let finished = demo_with("/bin/false".as_ref(), &place, &[]).finish();
+    let told = finished.failed(2);
+    assert!(told.contains("/bin/false ended before it served, exit code 1; it said nothing"), "{told}");
     place.is_clean();
 }
 
