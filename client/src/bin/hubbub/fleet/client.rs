@@ -1,7 +1,7 @@
 //! `hubbub fleet client`: one client of a test fleet. A process of its own really writes; this one
 //! speaks with the coordinator and is never kept from it by the disk.
 
-use super::board::{bar, part, Board, REFRESH};
+use crate::board::{bar, part, Board, REFRESH};
 use super::folder::{self, Folder};
 use super::measure::{Measured, Sample};
 use super::plan::{Plan, MB};

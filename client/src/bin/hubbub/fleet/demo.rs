@@ -1,11 +1,11 @@
 //! `hubbub fleet demo`: a hub of its own with the door, three clients that differ, and their report.
 //! All of it is gone afterwards.
 
-use super::board::{bar, part, Board, REFRESH};
 use super::folder::Folder;
 use super::plan::Plan;
 use super::{local, reports, signals, Early};
 use crate::blob::find_program;
+use crate::board::{bar, part, Board, REFRESH};
 use crate::cli::{some_time, Globals};
 use crate::exit::{Exit, Failure};
 use crate::output::{aside, complain, Output};

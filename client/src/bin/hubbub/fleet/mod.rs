@@ -1,7 +1,6 @@
 //! `hubbub fleet`: the client of a test fleet, a demonstration with a coordinator and three clients, and
 //! the reports of runs. The coordinator itself is the door `fleet` of the hub.
 
-mod board;
 mod client;
 mod demo;
 mod folder;
