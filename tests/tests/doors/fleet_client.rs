@@ -247,7 +247,9 @@ fn a_client_that_is_told_to_stop_cleans_up() {
         let writer = writer_of(program.process());
         program.process().signal(signal);
         let finished = program.finish();
-        assert!(finished.failed(code).contains("all is cleaned up"), "{finished:?}");
+        assert!(
+            finished.failed(code).contains("all is cleaned up") && finished.stderr.contains("stopped by SIG")
+        );
         assert!(!writer.is_alive());
         assert_eq!(watcher.report().clients[0].status, Status::Aborted);
         place.is_clean();
@@ -292,6 +294,108 @@ fn where_a_client_stands_still_its_writer_soon_does_and_both_go_on() {
     wait::until("the writer to go on", || (writer.written() > last.0).then_some(()));
     assert!(program.finish().ok().starts_with("client 100 done: "));
     assert_eq!(watcher.report().clients[0].status, Status::Pass);
+    place.is_clean();
+}
+
+#[test]
+fn a_client_that_stood_still_over_its_end_tells_all_that_was_written() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    let seconds = place.seconds(4);
+    let mut command = client(hub.door_addr("fleet"), place.path(), seconds);
+    command.arg("--json");
+    let began = Instant::now();
+    let mut program = Program::start(command);
+    program.says_aside("file 1 is full");
+    let writer = writer_of(program.process());
+    program.process().pause();
+    // The time is over, and the last chunk is on the disk.
+    let mut last = (0, Instant::now());
+    wait::within(wait::PATIENCE + Duration::from_secs(seconds.into()), || {
+        let now = writer.written();
+        if now > last.0 {
+            last = (now, Instant::now());
+        }
+        let over = began.elapsed() > Duration::from_secs(u64::from(seconds) + 1);
+        (over && last.1.elapsed() > Duration::from_millis(700)).then_some(())
+    })
+    .unwrap();
+    // Each file is one chunk. The trial was one, too, and what is less than one is no file.
+    let written = last.0 / 10_000_000 - 1;
+    program.process().resume();
+    let told = program.finish().json().remove(0);
+    let count = |key: &str| told[key].as_u64().unwrap_or_else(|| panic!("{key} in {told}"));
+    assert_eq!((count("files"), count("bytes"), count("id")), (written, written * 10_000_000, 100));
+    assert!(told["ran_s"].as_f64().is_some_and(|ran| (ran - f64::from(seconds)).abs() < 1.0), "{told}");
+    let row = &watcher.report().clients[0];
+    assert_eq!((row.status, row.files), (Status::Pass, written), "{row:?}");
+    place.is_clean();
+}
+
+#[test]
+fn a_writer_that_hangs_is_a_failure_and_all_is_cleaned_up() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    let mut program = of_hub(&hub, &place, place.seconds(4));
+    program.says_aside("file 1 is full");
+    let writer = writer_of(program.process());
+    writer.pause();
+    let finished = program.finish();
+    let told = finished.failed(2);
+    assert!(told.contains("the writer did not end within 10 s after its time: a disk that hangs?"), "{told}");
+    assert!(!writer.is_alive());
+    assert_eq!(watcher.report().clients[0].status, Status::Aborted);
+    place.is_clean();
+}
+
+#[test]
+fn a_short_rest_of_a_run_is_not_told_as_if_it_were_ten_seconds() {
+    let (listener, place) = (TcpListener::bind("127.0.0.1:0").unwrap(), Place::new());
+    let program = Program::start(client(listener.local_addr().unwrap(), place.path(), 11));
+    let mut played = Played::of(&listener);
+    assert_eq!(played.line(), "get_cid\n");
+    played.say("set_cid:107\nrun_tests\n");
+    let mut stats = 0;
+    loop {
+        match &*played.line() {
+            "done\n" => break,
+            "" => panic!("no done"),
+            line => stats += usize::from(line.starts_with("send_stats:")),
+        }
+    }
+    drop(played);
+    let finished = program.finish();
+    finished.ok();
+    assert_eq!((stats, finished.stderr.matches("after 10 s: cpu").count()), (1, 1), "{finished:?}");
+}
+
+#[test]
+fn where_nothing_was_written_nothing_else_is_said() {
+    let (listener, place) = (TcpListener::bind("127.0.0.1:0").unwrap(), Place::new());
+    let start = || Program::start(client(listener.local_addr().unwrap(), place.path(), 60));
+    let closed = start();
+    let mut played = Played::of(&listener);
+    assert_eq!(played.line(), "get_cid\n");
+    drop(played);
+    let finished = closed.finish();
+    let told = finished.failed(3);
+    assert!(
+        told.contains("nothing was written: it is no coordinator") && !told.contains("stopped"),
+        "{told}"
+    );
+
+    let other = start();
+    let mut played = Played::of(&listener);
+    played.say("SSH-2.0-OpenSSH\n");
+    let finished = other.finish();
+    assert!(finished.failed(3).contains("no coordinator at") && finished.stderr.contains("it said SSH-2.0"));
+
+    let mut waiting = start();
+    let played = Played::of(&listener);
+    waiting.says_aside("waiting in line");
+    drop(played);
+    let finished = waiting.finish();
+    assert!(finished.failed(3).contains("while this client waited in line"), "{finished:?}");
     place.is_clean();
 }
 
@@ -445,7 +549,7 @@ fn the_writer_keeps_its_hands_off_other_folders() {
     let place = TempDir::with_prefix("hubbub-fleet-").unwrap();
     std::fs::write(place.path().join("precious"), "data").unwrap();
     let mut command = hubbub_command();
-    command.args(["fleet", "writer"]).arg(place.path()).args(["10", "20"]);
+    command.args(["fleet", "writer"]).arg(place.path()).args(["10", "20", "1000000"]);
     let finished = Program::start(command).finish();
     assert!(finished.failed(2).contains("fresh folder"), "{finished:?}");
     assert_eq!(std::fs::read_to_string(place.path().join("precious")).unwrap(), "data");
