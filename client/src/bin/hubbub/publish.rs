@@ -5,7 +5,7 @@
 //! could tell.
 
 use crate::board::{Board, REFRESH};
-use crate::cli::{duration, Globals};
+use crate::cli::{duration, some_number, Globals};
 use crate::connect::Lost;
 use crate::exit::{Exit, Failure};
 use crate::lines;
@@ -53,7 +53,7 @@ pub struct PubArgs {
     #[arg(long, value_name = "CHANNEL")]
     reply: Option<String>,
     /// Publish TEXT so many times
-    #[arg(long, short = 'c', value_name = "N")]
+    #[arg(long, short = 'c', value_name = "N", value_parser = some_number::<NonZeroU64>)]
     count: Option<NonZeroU64>,
     /// Wait so long between messages
     #[arg(long, short = 'i', value_name = "DURATION", value_parser = duration)]

@@ -48,10 +48,10 @@ pub struct ClientArgs {
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = some_time)]
     runtime: Duration,
     /// Size of a chunk in MB, 10 at least
-    #[arg(long, value_name = "MB", default_value = "10")]
+    #[arg(long, value_name = "MB", default_value = "10", value_parser = megabytes)]
     chunk_size: f64,
     /// Size of a file in MB
-    #[arg(long, value_name = "MB", default_value = "50")]
+    #[arg(long, value_name = "MB", default_value = "50", value_parser = megabytes)]
     file_size: f64,
     #[arg(long, value_name = "ADDR", help = coordinator_help("The coordinator's address"))]
     at: Option<String>,
@@ -61,6 +61,10 @@ pub struct ClientArgs {
     /// Say nothing but the outcome
     #[arg(long, short = 'q')]
     quiet: bool,
+}
+
+fn megabytes(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "try a number of MB, such as 10 or 12.5".to_owned())
 }
 
 impl ClientArgs {
