@@ -187,6 +187,31 @@ fn what_ends_or_moves_other_servers_is_not_for_it() {
 }
 
 #[test]
+fn it_listens_where_a_server_would_and_takes_no_descriptors_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    binaries::hubbubd();
+    let lock = dir.path().join("lock");
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", "exec 9>\"$1\"; flock 9; shift; \"$@\"; exec 9>&-; flock -n \"$0\" true || echo held"]);
+    shell.arg(&lock).arg(&lock).arg(binaries::hubbub()).args(["blob", "start", "--at", "localhost:0"]);
+    shell.arg("--json").arg("--run-dir").arg(dir.path().join("run"));
+    shell.arg("--data-dir").arg(dir.path().join("data"));
+    let finished = Program::start(shell).finish();
+    assert!(!finished.ok().contains("held"), "{finished:?}");
+    let server = Started::by(&finished);
+    assert!(server.0.is_alive());
+    let addr: std::net::SocketAddr = finished.json()[0]["address"].as_str().unwrap().parse().unwrap();
+    assert!(addr.ip().is_loopback() && addr.port() > 0);
+    // A port alone is one of this machine.
+    let mut command = hubbub_command();
+    command.args(["blob", "factor", "75", "--at", &addr.port().to_string()]);
+    assert_eq!(Program::start(command).finish().ok(), "[3, 5, 5]\n");
+    let at = addr.port().to_string();
+    assert!(life(dir.path(), &["status", "--at", &at]).ok().contains(&at));
+    life(dir.path(), &["shutdown", "--at", &at]).ok();
+}
+
+#[test]
 fn of_two_starts_at_the_same_moment_one_wins() {
     let dir = tempfile::tempdir().unwrap();
     binaries::hubbubd();
