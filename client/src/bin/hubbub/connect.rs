@@ -1,6 +1,7 @@
 //! From the global options to a connection, and from a connection to an operator's.
 
 use crate::cli::Globals;
+use crate::door::is_port;
 use crate::exit::Failure;
 use crate::output::{Form, Output};
 use crate::running;
@@ -136,6 +137,7 @@ fn with_ports(servers: &str) -> String {
     let with_port = |addr: &str| match addr {
         "" => String::new(),
         addr if addr.contains(':') => addr.to_owned(),
+        port if is_port(port) => format!("127.0.0.1:{port}"),
         host => format!("{host}:{PORT}"),
     };
     servers.split(',').map(|addr| with_port(addr.trim())).collect::<Vec<_>>().join(",")

@@ -3,6 +3,7 @@
 
 use super::lines::Lines;
 use super::Early;
+use crate::door::resolve;
 use crate::exit::{Exit, Failure};
 use async_io::Timer;
 use async_signal::Signals;
@@ -45,7 +46,8 @@ impl Coordinator {
     pub async fn connect(at: &str, patience: Duration) -> Result<Coordinator, Failure> {
         let cannot =
             |why: String| Failure::new(Exit::NoConnection, format!("no coordinator at {at}: {why}; {HINT}"));
-        let connecting = TcpStream::connect(at);
+        let addrs = resolve(at, patience).await?;
+        let connecting = TcpStream::connect(&*addrs);
         futures::pin_mut!(connecting);
         let to = match select(connecting, Timer::after(patience)).await {
             Either::Left((stream, _)) => stream.map_err(|error| cannot(error.to_string()))?,
