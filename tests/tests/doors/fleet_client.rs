@@ -1,5 +1,5 @@
 //! `hubbub fleet`: the client that really writes, against the door and against a coordinator that the
-//! test plays; the demonstration; the reports. Afterwards no folder and no process is left.
+//! test plays; the reports. Afterwards no folder and no process is left.
 
 use super::fleet::Watcher;
 use super::with_door;
@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A folder for the client's own one, which is to be empty afterwards.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 /// A disk in memory, and what must be free on it: two files of each of several clients at the same time.
 /// How fast a real one is, beside other tests, says nothing of these clients.
 const MEMORY: (&str, u64) = ("/dev/shm", 400_000_000);
 
 impl Place {
-    fn new() -> Place {
+    pub fn new() -> Place {
         let (memory, needed) = MEMORY;
         let free = rustix::fs::statvfs(memory).map_or(0, |about| about.f_bavail * about.f_frsize);
         let mut builder = tempfile::Builder::new();
@@ -33,7 +33,7 @@ impl Place {
     }
 
     /// Seconds for a run of so many: more where a real disk must take two files in them.
-    fn seconds(&self, run: u32) -> u32 {
+    pub fn seconds(&self, run: u32) -> u32 {
         if self.path().starts_with(MEMORY.0) {
             run
         } else {
@@ -41,12 +41,12 @@ impl Place {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Waits until nothing is there any more: whoever cleans up may do so after the client has gone.
-    fn is_clean(&self) {
+    pub fn is_clean(&self) {
         let left = || std::fs::read_dir(self.path()).unwrap().flatten().map(|e| e.path()).collect::<Vec<_>>();
         let clean = wait::within(Duration::from_secs(10), || left().is_empty().then_some(()));
         assert!(clean.is_some(), "{:?} is left", left());
@@ -66,7 +66,7 @@ fn of_hub(hub: &Hub, place: &Place, seconds: u32) -> Program {
 }
 
 /// The processes that a process has started, as soon as there are so many.
-fn children_of(parent: Process, count: usize) -> Vec<Process> {
+pub fn children_of(parent: Process, count: usize) -> Vec<Process> {
     let children = format!("/proc/{0}/task/{0}/children", parent.0);
     wait::until("children", || {
         let text = std::fs::read_to_string(&children).ok()?;
@@ -463,85 +463,6 @@ fn a_full_disk_is_told_with_what_was_free_and_needed() {
     assert_eq!(watcher.report().clients[0].status, Status::Aborted);
     std::fs::remove_file(&ballast).unwrap();
     disk.0.is_clean();
-}
-
-/// The demonstration in this folder.
-fn demo(place: &Place, more: &[&str]) -> Program {
-    demo_with(&hubbub_tests::binaries::hubbubd(), place, more)
-}
-
-/// The same with this program for a hub.
-fn demo_with(hubbubd: &Path, place: &Place, more: &[&str]) -> Program {
-    let mut command = hubbub_command();
-    command.args(["fleet", "demo", "--dir"]).arg(place.path()).args(more);
-    command.arg("--hubbubd").arg(hubbubd);
-    Program::start(command)
-}
-
-#[test]
-fn the_demonstration_shows_three_clients_and_leaves_nothing() {
-    let place = Place::new();
-    let finished = demo(&place, &["--runtime", &place.seconds(4).to_string(), "--json"]).finish();
-    let report: Report = serde_json::from_value(finished.json().remove(0)).unwrap();
-    assert_eq!((report.passed, report.aborted, report.clients.len()), (3, 0, 3), "{finished:?}");
-    let sizes: Vec<_> = report.clients.iter().map(|c| (c.chunk_mb, c.file_mb)).collect();
-    assert!(sizes.iter().all(|size| sizes.iter().filter(|other| *other == size).count() == 1), "{sizes:?}");
-    place.is_clean();
-
-    let mut stopped = demo(&place, &["--runtime", "60"]);
-    stopped.says_aside("the coordinator listens on");
-    let children = children_of(stopped.process(), 4);
-    stopped.process().signal(Signal::INT);
-    stopped.finish().failed(130);
-    children.iter().for_each(|child| assert!(!child.is_alive(), "{child:?} is left"));
-    place.is_clean();
-}
-
-#[test]
-fn a_demonstration_works_in_a_folder_that_is_named_from_here() {
-    let place = Place::new();
-    std::fs::create_dir(place.path().join("demo")).unwrap();
-    for dir in [".", "demo"] {
-        let mut command = hubbub_command();
-        command.current_dir(place.path()).args(["fleet", "demo", "--runtime", "60", "--dir", dir]);
-        command.arg("--hubbubd").arg(hubbub_tests::binaries::hubbubd());
-        let mut program = Program::start(command);
-        program.says_aside("the coordinator listens on");
-        program.process().signal(Signal::INT);
-        program.finish().failed(130);
-    }
-    std::fs::remove_dir(place.path().join("demo")).unwrap();
-    place.is_clean();
-}
-
-#[test]
-fn a_demonstration_tells_how_its_hub_ended() {
-    let place = Place::new();
-    let finished = demo_with("/bin/false".as_ref(), &place, &[]).finish();
-    let told = finished.failed(2);
-    assert!(told.contains("/bin/false ended before it served, exit code 1; it said nothing"), "{told}");
-    place.is_clean();
-}
-
-#[test]
-fn a_demonstration_that_is_killed_leaves_no_process() {
-    let place = Place::new();
-    let mut killed = demo(&place, &["--runtime", "60"]);
-    killed.says_aside("the coordinator listens on");
-    let children = children_of(killed.process(), 4);
-    killed.process().signal(Signal::KILL);
-    wait::until("the hub and the clients to end", || {
-        children.iter().all(|child| !child.is_alive()).then_some(())
-    });
-}
-
-#[test]
-fn a_demonstration_without_a_hub_says_what_is_missing() {
-    let place = Place::new();
-    let mut command = hubbub_command();
-    command.args(["fleet", "demo", "--hubbubd", "/nowhere/hubbubd", "--dir"]).arg(place.path());
-    assert!(Program::start(command).finish().failed(2).contains("/nowhere/hubbubd is no program"));
-    place.is_clean();
 }
 
 #[test]
