@@ -264,7 +264,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     match time {
         Some(time) if time > LONGEST => Err("ten years are the most; try 500ms, 5s or 2m".into()),
         Some(time) => Ok(time),
-        None => Err("a length of time is a number with its unit, or of seconds: try 500ms, 5s or 2m".into()),
+        None => Err("try 500ms, 5s or 2m, or seconds alone, such as 0.5".into()),
     }
 }
 

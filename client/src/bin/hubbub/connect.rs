@@ -191,6 +191,7 @@ mod tests {
     fn the_usual_port_need_not_be_named() {
         assert_eq!(with_ports("alpha, beta:1,[::1]:2"), "alpha:7411,beta:1,[::1]:2");
         assert_eq!(with_ports(""), "");
+        assert_eq!(with_ports("7413,alpha"), "127.0.0.1:7413,alpha:7411");
     }
 
     #[test]

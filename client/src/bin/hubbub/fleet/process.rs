@@ -150,6 +150,6 @@ impl Writer {
 
 /// It did not end after its time, or after its work.
 pub fn hangs(after: &str) -> Early {
-    let limit = humantime::format_duration(LAST_WRITE).to_string().replace('s', " s");
-    local(format!("the writer did not end within {limit} after its {after}: a disk that hangs?"))
+    let limit = LAST_WRITE.as_secs();
+    local(format!("the writer did not end within {limit} s after its {after}: a disk that hangs?"))
 }
