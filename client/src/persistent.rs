@@ -94,7 +94,7 @@ impl Error {
 /// # let addr = hub.addr();
 /// let options = Options::new(addr).pickle().keep_alive(Some(Duration::from_secs(5)));
 /// let connection = options.connect().await?;
-/// assert_eq!(connection.request("echo", [3, 5, 5]).await?.get(), "[3,5,5]");
+/// assert_eq!(connection.request("echo", [3, 5, 5]).await?.get(), "[3, 5, 5]");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```

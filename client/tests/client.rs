@@ -8,10 +8,8 @@ use futures::{Stream, StreamExt};
 use hubbub_client::testing::Hub;
 use hubbub_client::{Backoff, Client, Code, Delivery, Error, Event, Options, Refusal};
 use hubbub_shared::Op;
-use rustix::net::{bind, getsockname, socket, AddressFamily, SocketType};
 use serde_json::json;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -128,29 +126,6 @@ fn a_group_gets_each_message_once_and_calls_no_hole_a_gap() {
         drop(b);
         assert_eq!(alice.publish("jobs", 2).await.unwrap().subscribers, 1);
         assert_eq!(told(&mut a, 2).await, ["jobs: 1", "jobs: 2"]);
-    });
-}
-
-#[test]
-fn what_the_hub_would_refuse_is_refused_with_its_words() {
-    run(async {
-        let hub = hub().await;
-        let client = connect(&hub, "alice").await;
-        let code = |error: Error| match error {
-            Error::Refused(refusal) => refusal.code,
-            other => panic!("{other}"),
-        };
-        assert_eq!(code(client.publish("a b", 1).await.unwrap_err()), Code::BadChannel);
-        assert_eq!(code(client.publish("a.*", 1).await.unwrap_err()), Code::BadChannel);
-        assert_eq!(code(client.subscribe(["a..b"]).await.unwrap_err()), Code::BadChannel);
-        assert_eq!(code(client.message("nobody", 1).await.unwrap_err()), Code::NoSuchClient);
-        let long = "x".repeat(2 << 20);
-        assert_eq!(code(client.publish_with("ops", &long).forget().await.unwrap_err()), Code::TooLarge);
-        let none: [&str; 0] = [];
-        assert!(matches!(client.subscribe(none).await, Err(Error::BadArgument(_))));
-        let by_hand = client.command::<serde_json::Value>("join", json!({"channel": "ops"})).await;
-        assert!(matches!(by_hand, Err(Error::BadArgument(message)) if message.contains("Client::subscribe")));
-        client.flush().await.expect("the connection is still good");
     });
 }
 
@@ -363,59 +338,6 @@ fn requests_are_answered_refused_or_given_up_but_never_left_open() {
 }
 
 #[test]
-fn what_no_hub_can_read_is_refused_at_once_with_the_hubs_words() {
-    run(async {
-        let hub = hub().await;
-        let client = Client::connect(hub.addr()).await.unwrap();
-        let raw = |json: String| serde_json::value::RawValue::from_string(json).unwrap();
-        let nines = raw("9".repeat(400));
-        let deep = raw(format!("{}{}", "[".repeat(100), "]".repeat(100)));
-        for (data, code) in [(nines, Code::BadJson), (deep, Code::TooDeep)] {
-            let asked = client.request_timeout("factor", &data, Duration::from_secs(3600)).await;
-            assert!(matches!(asked, Err(Error::Refused(refusal)) if refusal.code == code));
-            let said = client.publish("ops", &data).await;
-            assert!(matches!(said, Err(Error::Refused(refusal)) if refusal.code == code));
-        }
-        let twice: Result<serde_json::Value, Error> = client.command("ping", json!({ "id": 1 })).await;
-        assert!(matches!(twice, Err(Error::Refused(refusal)) if refusal.code == Code::BadJson));
-        // What has an answer is asked: the hub knows better what it knows.
-        let unknown: Result<serde_json::Value, Error> = client.command("frobnicate", ()).await;
-        assert!(matches!(unknown, Err(Error::Refused(refusal)) if refusal.code == Code::BadCommand));
-        client.close().await.unwrap();
-    });
-}
-
-#[test]
-fn a_hub_that_does_not_answer_costs_no_more_than_the_time_limits() {
-    run(async {
-        let silent = async_std::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = silent.local_addr().unwrap().to_string();
-        let short = Duration::from_millis(50);
-        let connecting = Options::new(&addr).connect_timeout(short).connect().await;
-        assert!(matches!(connecting, Err(Error::Timeout { .. })));
-        // Bound and not listening: it refuses, and nobody else can have the port meanwhile.
-        let held = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let addr = SocketAddr::try_from(getsockname(&held).unwrap()).unwrap().to_string();
-        for no_address in ["", "localhost", "127.0.0.1:99999"] {
-            let bad = Options::new(no_address).connect().await;
-            assert!(matches!(bad, Err(Error::BadArgument(message)) if message.contains("HOST:PORT")));
-        }
-        let refused = Options::new(&addr).connect().await;
-        assert!(matches!(refused, Err(Error::Connect { addr: named, .. }) if named == addr));
-        let hub = hub().await;
-        let both = Options::from_servers(&format!("{addr}, {}", hub.addr()));
-        let client = both.command_timeout(short).connect().await.unwrap();
-        let _requests = client.serve("slow", "").await.unwrap();
-        assert!(matches!(client.request("slow", 1).await, Err(Error::Timeout { .. })));
-        let mut events = client.events();
-        hub.leave();
-        disconnected(&mut events).await;
-        assert!(matches!(client.publish("ops", 1).await, Err(Error::Timeout { .. })));
-    });
-}
-
-#[test]
 fn a_reader_that_is_away_keeps_no_other_waiting_and_is_told_what_it_lost() {
     run(async {
         let hub = hub().await;
@@ -471,17 +393,6 @@ fn what_is_no_protocol_is_passed_over_and_heartbeats_are_answered() {
         hub.publish("ops", "1");
         assert_eq!(told(&mut ops, 1).await, ["ops: 1"]);
         until(|| hub.blank_lines() == 1).await;
-    });
-}
-
-#[test]
-fn a_hub_that_hangs_is_noticed_by_its_silence() {
-    run(async {
-        let hub = hub().await;
-        let client = options(&hub).heartbeat(Some(1)).reconnect(false).connect().await.unwrap();
-        hub.fall_silent();
-        let ended: Vec<_> = client.events().collect().await;
-        assert!(matches!(&ended[..], [Event::Disconnected { why }] if why.contains("no sign of life")));
     });
 }
 

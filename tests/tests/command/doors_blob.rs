@@ -166,7 +166,8 @@ fn a_server_is_started_found_and_ended() {
     let server = Started::by(&life(dir.path(), &words));
     server.0.signal(Signal::KILL);
     wait::until("its process to be gone", || (!server.0.is_alive()).then_some(()));
-    assert_eq!(life(dir.path(), &["status"]).code, Some(1), "what a crash left counts as nothing");
+    // What a crash left counts as nothing, as soon as the last of its threads has let go of the lock.
+    wait::until("its server not to run", || (life(dir.path(), &["status"]).code == Some(1)).then_some(()));
     assert!(dir.path().join("data/hubbubd.log.old").exists());
 }
 
@@ -184,6 +185,31 @@ fn what_ends_or_moves_other_servers_is_not_for_it() {
     }
     assert!(server.0.is_alive());
     life(dir.path(), &["shutdown"]).ok();
+}
+
+#[test]
+fn it_listens_where_a_server_would_and_takes_no_descriptors_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    binaries::hubbubd();
+    let lock = dir.path().join("lock");
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-c", "exec 9>\"$1\"; flock 9; shift; \"$@\"; exec 9>&-; flock -n \"$0\" true || echo held"]);
+    shell.arg(&lock).arg(&lock).arg(binaries::hubbub()).args(["blob", "start", "--at", "localhost:0"]);
+    shell.arg("--json").arg("--run-dir").arg(dir.path().join("run"));
+    shell.arg("--data-dir").arg(dir.path().join("data"));
+    let finished = Program::start(shell).finish();
+    assert!(!finished.ok().contains("held"), "{finished:?}");
+    let server = Started::by(&finished);
+    assert!(server.0.is_alive());
+    let addr: std::net::SocketAddr = finished.json()[0]["address"].as_str().unwrap().parse().unwrap();
+    assert!(addr.ip().is_loopback() && addr.port() > 0);
+    // A port alone is one of this machine.
+    let mut command = hubbub_command();
+    command.args(["blob", "factor", "75", "--at", &addr.port().to_string()]);
+    assert_eq!(Program::start(command).finish().ok(), "[3, 5, 5]\n");
+    let at = addr.port().to_string();
+    assert!(life(dir.path(), &["status", "--at", &at]).ok().contains(&at));
+    life(dir.path(), &["shutdown", "--at", &at]).ok();
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod asking;
 mod doors_blob;
 mod doors_points;
+mod drawing;
 mod listening;
 mod measuring;
 mod plain;

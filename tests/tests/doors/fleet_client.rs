@@ -1,5 +1,5 @@
 //! `hubbub fleet`: the client that really writes, against the door and against a coordinator that the
-//! test plays; the demonstration; the reports. Afterwards no folder and no process is left.
+//! test plays; the reports. Afterwards no folder and no process is left.
 
 use super::fleet::Watcher;
 use super::with_door;
@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A folder for the client's own one, which is to be empty afterwards.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 /// A disk in memory, and what must be free on it: two files of each of several clients at the same time.
 /// How fast a real one is, beside other tests, says nothing of these clients.
 const MEMORY: (&str, u64) = ("/dev/shm", 400_000_000);
 
 impl Place {
-    fn new() -> Place {
+    pub fn new() -> Place {
         let (memory, needed) = MEMORY;
         let free = rustix::fs::statvfs(memory).map_or(0, |about| about.f_bavail * about.f_frsize);
         let mut builder = tempfile::Builder::new();
@@ -33,7 +33,7 @@ impl Place {
     }
 
     /// Seconds for a run of so many: more where a real disk must take two files in them.
-    fn seconds(&self, run: u32) -> u32 {
+    pub fn seconds(&self, run: u32) -> u32 {
         if self.path().starts_with(MEMORY.0) {
             run
         } else {
@@ -41,12 +41,12 @@ impl Place {
         }
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Waits until nothing is there any more: whoever cleans up may do so after the client has gone.
-    fn is_clean(&self) {
+    pub fn is_clean(&self) {
         let left = || std::fs::read_dir(self.path()).unwrap().flatten().map(|e| e.path()).collect::<Vec<_>>();
         let clean = wait::within(Duration::from_secs(10), || left().is_empty().then_some(()));
         assert!(clean.is_some(), "{:?} is left", left());
@@ -66,7 +66,7 @@ fn of_hub(hub: &Hub, place: &Place, seconds: u32) -> Program {
 }
 
 /// The processes that a process has started, as soon as there are so many.
-fn children_of(parent: Process, count: usize) -> Vec<Process> {
+pub fn children_of(parent: Process, count: usize) -> Vec<Process> {
     let children = format!("/proc/{0}/task/{0}/children", parent.0);
     wait::until("children", || {
         let text = std::fs::read_to_string(&children).ok()?;
@@ -247,7 +247,9 @@ fn a_client_that_is_told_to_stop_cleans_up() {
         let writer = writer_of(program.process());
         program.process().signal(signal);
         let finished = program.finish();
-        assert!(finished.failed(code).contains("all is cleaned up"), "{finished:?}");
+        assert!(
+            finished.failed(code).contains("all is cleaned up") && finished.stderr.contains("stopped by SIG")
+        );
         assert!(!writer.is_alive());
         assert_eq!(watcher.report().clients[0].status, Status::Aborted);
         place.is_clean();
@@ -292,6 +294,108 @@ fn where_a_client_stands_still_its_writer_soon_does_and_both_go_on() {
     wait::until("the writer to go on", || (writer.written() > last.0).then_some(()));
     assert!(program.finish().ok().starts_with("client 100 done: "));
     assert_eq!(watcher.report().clients[0].status, Status::Pass);
+    place.is_clean();
+}
+
+#[test]
+fn a_client_that_stood_still_over_its_end_tells_all_that_was_written() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    let seconds = place.seconds(4);
+    let mut command = client(hub.door_addr("fleet"), place.path(), seconds);
+    command.arg("--json");
+    let began = Instant::now();
+    let mut program = Program::start(command);
+    program.says_aside("file 1 is full");
+    let writer = writer_of(program.process());
+    program.process().pause();
+    // The time is over, and the last chunk is on the disk.
+    let mut last = (0, Instant::now());
+    wait::within(wait::PATIENCE + Duration::from_secs(seconds.into()), || {
+        let now = writer.written();
+        if now > last.0 {
+            last = (now, Instant::now());
+        }
+        let over = began.elapsed() > Duration::from_secs(u64::from(seconds) + 1);
+        (over && last.1.elapsed() > Duration::from_millis(700)).then_some(())
+    })
+    .unwrap();
+    // Each file is one chunk. The trial was one, too, and what is less than one is no file.
+    let written = last.0 / 10_000_000 - 1;
+    program.process().resume();
+    let told = program.finish().json().remove(0);
+    let count = |key: &str| told[key].as_u64().unwrap_or_else(|| panic!("{key} in {told}"));
+    assert_eq!((count("files"), count("bytes"), count("id")), (written, written * 10_000_000, 100));
+    assert!(told["ran_s"].as_f64().is_some_and(|ran| (ran - f64::from(seconds)).abs() < 1.0), "{told}");
+    let row = &watcher.report().clients[0];
+    assert_eq!((row.status, row.files), (Status::Pass, written), "{row:?}");
+    place.is_clean();
+}
+
+#[test]
+fn a_writer_that_hangs_is_a_failure_and_all_is_cleaned_up() {
+    let (hub, place) = (with_door("fleet"), Place::new());
+    let mut watcher = Watcher::of(&hub);
+    let mut program = of_hub(&hub, &place, place.seconds(4));
+    program.says_aside("file 1 is full");
+    let writer = writer_of(program.process());
+    writer.pause();
+    let finished = program.finish();
+    let told = finished.failed(2);
+    assert!(told.contains("the writer did not end within 10 s after its time: a disk that hangs?"), "{told}");
+    assert!(!writer.is_alive());
+    assert_eq!(watcher.report().clients[0].status, Status::Aborted);
+    place.is_clean();
+}
+
+#[test]
+fn a_short_rest_of_a_run_is_not_told_as_if_it_were_ten_seconds() {
+    let (listener, place) = (TcpListener::bind("127.0.0.1:0").unwrap(), Place::new());
+    let program = Program::start(client(listener.local_addr().unwrap(), place.path(), 11));
+    let mut played = Played::of(&listener);
+    assert_eq!(played.line(), "get_cid\n");
+    played.say("set_cid:107\nrun_tests\n");
+    let mut stats = 0;
+    loop {
+        match &*played.line() {
+            "done\n" => break,
+            "" => panic!("no done"),
+            line => stats += usize::from(line.starts_with("send_stats:")),
+        }
+    }
+    drop(played);
+    let finished = program.finish();
+    finished.ok();
+    assert_eq!((stats, finished.stderr.matches("after 10 s: cpu").count()), (1, 1), "{finished:?}");
+}
+
+#[test]
+fn where_nothing_was_written_nothing_else_is_said() {
+    let (listener, place) = (TcpListener::bind("127.0.0.1:0").unwrap(), Place::new());
+    let start = || Program::start(client(listener.local_addr().unwrap(), place.path(), 60));
+    let closed = start();
+    let mut played = Played::of(&listener);
+    assert_eq!(played.line(), "get_cid\n");
+    drop(played);
+    let finished = closed.finish();
+    let told = finished.failed(3);
+    assert!(
+        told.contains("nothing was written: it is no coordinator") && !told.contains("stopped"),
+        "{told}"
+    );
+
+    let other = start();
+    let mut played = Played::of(&listener);
+    played.say("SSH-2.0-OpenSSH\n");
+    let finished = other.finish();
+    assert!(finished.failed(3).contains("no coordinator at") && finished.stderr.contains("it said SSH-2.0"));
+
+    let mut waiting = start();
+    let played = Played::of(&listener);
+    waiting.says_aside("waiting in line");
+    drop(played);
+    let finished = waiting.finish();
+    assert!(finished.failed(3).contains("while this client waited in line"), "{finished:?}");
     place.is_clean();
 }
 
@@ -361,60 +465,12 @@ fn a_full_disk_is_told_with_what_was_free_and_needed() {
     disk.0.is_clean();
 }
 
-/// The demonstration in this folder.
-fn demo(place: &Place, more: &[&str]) -> Program {
-    let mut command = hubbub_command();
-    command.args(["fleet", "demo", "--dir"]).arg(place.path()).args(more);
-    command.arg("--hubbubd").arg(hubbub_tests::binaries::hubbubd());
-    Program::start(command)
-}
-
-#[test]
-fn the_demonstration_shows_three_clients_and_leaves_nothing() {
-    let place = Place::new();
-    let finished = demo(&place, &["--runtime", &place.seconds(4).to_string(), "--json"]).finish();
-    let report: Report = serde_json::from_value(finished.json().remove(0)).unwrap();
-    assert_eq!((report.passed, report.aborted, report.clients.len()), (3, 0, 3), "{finished:?}");
-    let sizes: Vec<_> = report.clients.iter().map(|c| (c.chunk_mb, c.file_mb)).collect();
-    assert!(sizes.iter().all(|size| sizes.iter().filter(|other| *other == size).count() == 1), "{sizes:?}");
-    place.is_clean();
-
-    let mut stopped = demo(&place, &["--runtime", "60"]);
-    stopped.says_aside("the coordinator listens on");
-    let children = children_of(stopped.process(), 4);
-    stopped.process().signal(Signal::INT);
-    stopped.finish().failed(130);
-    children.iter().for_each(|child| assert!(!child.is_alive(), "{child:?} is left"));
-    place.is_clean();
-}
-
-#[test]
-fn a_demonstration_that_is_killed_leaves_no_process() {
-    let place = Place::new();
-    let mut killed = demo(&place, &["--runtime", "60"]);
-    killed.says_aside("the coordinator listens on");
-    let children = children_of(killed.process(), 4);
-    killed.process().signal(Signal::KILL);
-    wait::until("the hub and the clients to end", || {
-        children.iter().all(|child| !child.is_alive()).then_some(())
-    });
-}
-
-#[test]
-fn a_demonstration_without_a_hub_says_what_is_missing() {
-    let place = Place::new();
-    let mut command = hubbub_command();
-    command.args(["fleet", "demo", "--hubbubd", "/nowhere/hubbubd", "--dir"]).arg(place.path());
-    assert!(Program::start(command).finish().failed(2).contains("/nowhere/hubbubd is no program"));
-    place.is_clean();
-}
-
 #[test]
 fn the_writer_keeps_its_hands_off_other_folders() {
     let place = TempDir::with_prefix("hubbub-fleet-").unwrap();
     std::fs::write(place.path().join("precious"), "data").unwrap();
     let mut command = hubbub_command();
-    command.args(["fleet", "writer"]).arg(place.path()).args(["10", "20"]);
+    command.args(["fleet", "writer"]).arg(place.path()).args(["10", "20", "1000000"]);
     let finished = Program::start(command).finish();
     assert!(finished.failed(2).contains("fresh folder"), "{finished:?}");
     assert_eq!(std::fs::read_to_string(place.path().join("precious")).unwrap(), "data");

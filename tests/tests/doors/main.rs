@@ -5,6 +5,7 @@
 mod blob;
 mod fleet;
 mod fleet_client;
+mod fleet_demo;
 mod opening;
 mod persistent;
 mod points;

@@ -5,9 +5,11 @@ use crate::{
     bench, blob, docs, drain, facts, fleet, lists, message, persistent, ping, points, publish, serve,
     subscribe, terminal,
 };
-use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -182,15 +184,44 @@ pub async fn run(cli: Cli) -> Result<Exit, Failure> {
 /// Reads the command line. Help and the version are printed here, and whatever is wrong becomes one
 /// line.
 pub fn parse() -> Result<Cli, Failure> {
-    Cli::try_parse().map_err(|error| match error.kind() {
+    read(std::env::args_os()).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // `--help | head` is a quiet end, too.
             let _ = error.print();
             Failure::quiet(Exit::Done)
         }
+        ErrorKind::MissingSubcommand => Failure::local(missing_command(&error)),
         _ => Failure::local(in_one_line(&error.to_string())),
     })
 }
+
+fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    /// Where a command is missing clap would print help as an error.
+    fn without_help(command: clap::Command) -> clap::Command {
+        command.arg_required_else_help(false).mut_subcommands(without_help)
+    }
+    Cli::from_arg_matches(&without_help(Cli::command()).try_get_matches_from(words)?)
+}
+
+/// What may stand where nothing stands.
+fn missing_command(error: &clap::Error) -> String {
+    let mut command = Cli::command();
+    if let Some(ContextValue::String(words)) = error.get(ContextKind::InvalidSubcommand) {
+        for word in words.split(' ').skip(1) {
+            command = command.find_subcommand(word).cloned().unwrap_or(command);
+        }
+    }
+    let seen = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+    let names: Vec<&str> = seen.map(clap::Command::get_name).filter(|name| *name != "help").collect();
+    format!("a command is missing: {}; --help tells more", names.join(", "))
+}
+
+/// What Rust says of numbers, and what would have been right.
+const IN_WORDS: [(&str, &str); 3] = [
+    ("invalid digit found in string", "try a whole number, such as 10"),
+    ("cannot parse integer from empty string", "try a whole number, such as 10"),
+    ("invalid float literal", "try a number, such as 10 or 12.5"),
+];
 
 /// clap's message without its usage and its pointer to --help, which takes its place at the end.
 fn in_one_line(error: &str) -> String {
@@ -198,7 +229,10 @@ fn in_one_line(error: &str) -> String {
     let said = said.split("\n\nFor more information").next().unwrap_or_default();
     let said = said.strip_prefix("error: ").unwrap_or(said);
     let in_words = |part: &str| part.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-    let parts: Vec<String> = said.split("\n\n").map(in_words).collect();
+    let mut parts: Vec<String> = said.split("\n\n").map(in_words).collect();
+    for (rust, words) in IN_WORDS {
+        parts.iter_mut().for_each(|part| *part = part.replace(rust, words));
+    }
     format!("{} (--help tells more)", parts.join("; "))
 }
 
@@ -219,20 +253,29 @@ pub fn some_time(text: &str) -> Result<Duration, String> {
 /// A length of time: `500ms`, `2m 30s`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let time = match text.parse::<f64>() {
-        Ok(seconds) if seconds > LONGEST.as_secs_f64() => Ok(Duration::MAX),
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string()),
-        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string()),
+        Ok(seconds) if seconds.is_nan() || seconds < 0.0 => None,
+        Ok(seconds) => Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)),
+        Err(_) => match humantime::parse_duration(text) {
+            Ok(time) => Some(time),
+            Err(humantime::DurationError::NumberOverflow) => Some(Duration::MAX),
+            Err(_) => None,
+        },
     };
     match time {
-        Ok(time) if time > LONGEST => Err("ten years are the most; try 500ms, 5s or 2m".into()),
-        time => time.map_err(|why| format!("{why}; try 500ms, 5s or 2m")),
+        Some(time) if time > LONGEST => Err("ten years are the most; try 500ms, 5s or 2m".into()),
+        Some(time) => Ok(time),
+        None => Err("try 500ms, 5s or 2m, or seconds alone, such as 0.5".into()),
     }
+}
+
+/// A number of things, of which there is one at least.
+pub fn some_number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "try a whole number from 1 on, such as 4".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_table_of_commands_is_sound() {
@@ -278,9 +321,38 @@ mod tests {
     #[test]
     fn what_is_wrong_is_one_line() {
         let wrong = |words: &[&str]| {
-            let error = Cli::try_parse_from(words).expect_err("wrong usage");
-            in_one_line(&error.to_string())
+            let error = read(words).expect_err("wrong usage");
+            match error.kind() {
+                ErrorKind::MissingSubcommand => missing_command(&error),
+                _ => in_one_line(&error.to_string()),
+            }
         };
+        assert_eq!(
+            wrong(&["hubbub", "fleet"]),
+            "a command is missing: client, demo, report, runs; --help tells more"
+        );
+        let blob = wrong(&["hubbub", "blob", "--at", "127.0.0.1:9500"]);
+        assert!(blob.starts_with("a command is missing: factor, palindrome, fib"), "{blob}");
+        assert!(!blob.contains("in-session"), "{blob}");
+        for words in [["hubbub", "bench"], ["hubbub", "persistent"]] {
+            assert!(wrong(&words).starts_with("a command is missing: "), "{words:?}");
+        }
+        let sessions = [
+            (&["hubbub", "ping", "-c", "0"][..], "try a whole number from 1 on, such as 4"),
+            (&["hubbub", "persistent", "ping", "-c", "0"], "try a whole number from 1 on, such as 4"),
+            (&["hubbub", "blob", "busy", "--clients", "x"], "try a whole number, such as 10"),
+            (&["hubbub", "fleet", "client", "--chunk-size", "10MB"], "try a number of MB, such as 10"),
+            (&["hubbub", "fleet", "client", "--runtime", "inf"], "try 500ms, 5s or 2m"),
+            (&["hubbub", "fleet", "client", "--runtime", "abc"], "try 500ms, 5s or 2m"),
+            (&["hubbub", "-t", ".2s", "ping"], "try 500ms, 5s or 2m"),
+        ];
+        for (words, right) in sessions {
+            let said = wrong(words);
+            assert!(said.contains(right), "{said}");
+            for rust in ["literal", "expected", "non-zero", "Duration", "digit"] {
+                assert!(!said.contains(rust), "{said}");
+            }
+        }
         assert_eq!(
             wrong(&["hubbub", "channel"]),
             "unrecognized subcommand 'channel'; tip: a similar subcommand exists: 'channels' (--help tells more)"
@@ -302,7 +374,7 @@ mod tests {
         assert_eq!((duration("3650days"), duration("315360000")), (Ok(LONGEST), Ok(LONGEST)));
         for long in ["3651days", "315360001", "1e19", "1e300", "inf", "500000000000years"] {
             let why = duration(long).expect_err(long);
-            assert!(why.contains("try 500ms") && why.contains("ten years") != why.contains("large"), "{why}");
+            assert!(why.contains("try 500ms") && why.contains("ten years"), "{why}");
         }
     }
 

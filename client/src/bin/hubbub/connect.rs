@@ -1,6 +1,7 @@
 //! From the global options to a connection, and from a connection to an operator's.
 
 use crate::cli::Globals;
+use crate::door::is_port;
 use crate::exit::Failure;
 use crate::output::{Form, Output};
 use crate::running;
@@ -143,6 +144,7 @@ fn with_ports(servers: &str) -> String {
     let with_port = |addr: &str| match addr {
         "" => String::new(),
         addr if addr.contains(':') => addr.to_owned(),
+        port if is_port(port) => format!("127.0.0.1:{port}"),
         host => format!("{host}:{PORT}"),
     };
     servers.split(',').map(|addr| with_port(addr.trim())).collect::<Vec<_>>().join(",")
@@ -196,6 +198,7 @@ mod tests {
     fn the_usual_port_need_not_be_named() {
         assert_eq!(with_ports("alpha, beta:1,[::1]:2"), "alpha:7411,beta:1,[::1]:2");
         assert_eq!(with_ports(""), "");
+        assert_eq!(with_ports("7413,alpha"), "127.0.0.1:7413,alpha:7411");
     }
 
     #[test]

@@ -10,11 +10,14 @@ use hubbub_shared::encoding::escape::shown;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 /// Descriptors of a process beside its connections: outputs, files, the runtime's, and some to spare.
 const OTHER_DESCRIPTORS: u64 = 64;
+
+/// What a connection did that is [`Broken::Closed`].
+pub const CLOSED: &str = "closed the connection without a byte";
 
 /// One connection to a door.
 pub struct Connection {
@@ -28,6 +31,8 @@ pub enum Broken {
     Io(io::Error),
     /// The time limit was reached.
     TimeLimit(Duration),
+    /// It ended without a byte.
+    Closed,
     /// It ended before its answer did.
     Cut(String),
     /// What came is not what this door says.
@@ -43,6 +48,10 @@ impl Broken {
                 "{addr} has not answered in {}",
                 humantime::format_duration(limit)
             )),
+            Broken::Closed => Failure::new(
+                Exit::NoConnection,
+                format!("{addr}: it {CLOSED}, as a server that is full does"),
+            ),
             Broken::Cut(what) => Failure::new(Exit::NoConnection, format!("{addr}: {what}")),
             Broken::Wrong(what) => Failure::new(Exit::Refused, format!("{addr}: {what}")),
         }
@@ -87,23 +96,16 @@ pub fn at_help(door: &Known) -> String {
     format!("The door's address [default: {}]", door.addr())
 }
 
-/// The address behind `HOST` or `HOST:PORT`, or the known one; where a name has several, the first that
+/// The address behind what [`with_port`] takes, or the known one; where a name has several, the first that
 /// takes a connection.
 pub async fn find(at: Option<&str>, door: &Known, limit: Duration) -> Result<SocketAddr, Failure> {
     let Some(at) = at else { return Ok(door.addr()) };
     let at = with_port(at, door.port);
-    let (resolved, wanted) = (async_std::net::ToSocketAddrs::to_socket_addrs(&at), &at);
-    let resolve = async { Ok(resolved.await?.collect::<Vec<SocketAddr>>()) };
-    let found = within(limit, resolve).await.map_err(|broken| match broken {
-        Broken::Io(error) => {
-            Failure::new(Exit::NoConnection, format!("{} is no address: {error}", shown(wanted)))
-        }
-        broken => broken.at(shown(wanted)),
-    })?;
+    let found = resolve(&at, limit).await?;
     if let [only] = found.as_slice() {
         return Ok(*only);
     }
-    let mut last = Failure::new(Exit::NoConnection, format!("{} has no address", shown(&at)));
+    let mut last = no_address(&at, "it has none");
     for addr in found {
         match within(limit, async { Ok(Connection::open(addr).await?) }).await {
             Ok(_) => return Ok(addr),
@@ -113,9 +115,31 @@ pub async fn find(at: Option<&str>, door: &Known, limit: Duration) -> Result<Soc
     Err(last)
 }
 
-/// An address with a port: the usual one where none was named.
+/// All addresses of `HOST:PORT`.
+pub async fn resolve(at: &str, limit: Duration) -> Result<Vec<SocketAddr>, Failure> {
+    let wanted = at.to_owned();
+    // The standard library's: it says why there is none without words around it.
+    let found = async_std::task::spawn_blocking(move || wanted.to_socket_addrs());
+    within(limit, async { Ok(found.await?.collect()) }).await.map_err(|broken| match broken {
+        Broken::Io(error) => no_address(at, &error.to_string()),
+        broken => broken.at(shown(at)),
+    })
+}
+
+fn no_address(at: &str, why: &str) -> Failure {
+    let right = "try HOST, HOST:PORT or a port of this machine, such as 127.0.0.1:9500 or 9500";
+    Failure::new(Exit::NoConnection, format!("no address is known for {}: {why}; {right}", shown(at)))
+}
+
+/// Whether this is a port alone: then it is one of this machine, as where a server opens a door.
+pub fn is_port(at: &str) -> bool {
+    !at.is_empty() && at.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// An address with a port: the usual one where none was named, and this machine where only a port was.
 pub fn with_port(at: &str, usual: u16) -> String {
     match at.rsplit_once(':') {
+        None if is_port(at) => format!("127.0.0.1:{at}"),
         // An address of IPv6 has its port behind a bracket.
         Some((host, _)) if !host.contains(':') || host.ends_with(']') => at.to_owned(),
         Some(_) if !at.starts_with('[') => format!("[{at}]:{usual}"),
@@ -156,6 +180,8 @@ mod tests {
         for (typed, meant) in [
             ("alpha", "alpha:9500"),
             ("alpha:1", "alpha:1"),
+            ("21050", "127.0.0.1:21050"),
+            ("70000", "127.0.0.1:70000"),
             ("127.0.0.1", "127.0.0.1:9500"),
             ("::1", "[::1]:9500"),
             ("[::1]", "[::1]:9500"),
@@ -179,6 +205,9 @@ mod tests {
         let failure = async_io::block_on(find(Some("no such host"), &BLOB, limit)).expect_err("no address");
         assert_eq!(failure.exit, Exit::NoConnection);
         assert!(failure.message.contains("no such host"), "{}", failure.message);
+        assert!(failure.message.contains("such as 127.0.0.1:9500"), "{}", failure.message);
+        let failure = async_io::block_on(find(Some("70000"), &BLOB, limit)).expect_err("no port");
+        assert!(failure.message.contains("127.0.0.1:70000"), "{}", failure.message);
         for at in [None, Some("127.0.0.1"), Some("127.0.0.1:9500")] {
             assert_eq!(async_io::block_on(find(at, &BLOB, limit)).expect("an address"), BLOB.addr());
         }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod blob;
+mod board;
 mod cli;
 mod connect;
 mod docs;

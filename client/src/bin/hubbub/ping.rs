@@ -1,6 +1,6 @@
 //! `hubbub ping`: how long a command takes to the hub and back.
 
-use crate::cli::{duration, Globals};
+use crate::cli::{duration, some_number, Globals};
 use crate::connect::Lost;
 use crate::exit::Failure;
 use crate::output::Output;
@@ -21,7 +21,7 @@ Examples:
   hubbub ping --json --count 100 --interval 0 | jq .rtt_us")]
 pub struct PingArgs {
     /// How many round trips
-    #[arg(long, short = 'c', value_name = "N", default_value = "4")]
+    #[arg(long, short = 'c', value_name = "N", default_value = "4", value_parser = some_number::<NonZeroU64>)]
     count: NonZeroU64,
     /// Wait so long between them
     #[arg(long, short = 'i', value_name = "DURATION", default_value = "250ms", value_parser = duration)]

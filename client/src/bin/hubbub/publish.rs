@@ -4,7 +4,8 @@
 //! whether all were accepted. The connection is not made again when it is lost, since then nobody
 //! could tell.
 
-use crate::cli::{duration, Globals};
+use crate::board::{Board, REFRESH};
+use crate::cli::{duration, some_number, Globals};
 use crate::connect::Lost;
 use crate::exit::{Exit, Failure};
 use crate::lines;
@@ -18,7 +19,7 @@ use futures::{FutureExt, StreamExt};
 use hubbub_client::{Client, Error, Event, Events};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ pub struct PubArgs {
     #[arg(long, value_name = "CHANNEL")]
     reply: Option<String>,
     /// Publish TEXT so many times
-    #[arg(long, short = 'c', value_name = "N")]
+    #[arg(long, short = 'c', value_name = "N", value_parser = some_number::<NonZeroU64>)]
     count: Option<NonZeroU64>,
     /// Wait so long between messages
     #[arg(long, short = 'i', value_name = "DURATION", value_parser = duration)]
@@ -378,37 +379,32 @@ impl<'a> Publisher<'a> {
 /// A line on standard error that tells how far it is: only on a terminal, and only when it takes
 /// longer than a second.
 struct Progress {
-    terminal: bool,
+    board: Board,
     started: Instant,
     shown: Option<Instant>,
 }
 
 impl Progress {
     const PATIENCE: Duration = Duration::from_secs(1);
-    const REFRESH: Duration = Duration::from_millis(200);
 
     fn new() -> Self {
-        Progress { terminal: std::io::stderr().is_terminal(), started: Instant::now(), shown: None }
+        Progress { board: Board::new(true), started: Instant::now(), shown: None }
     }
 
     fn tick(&mut self, sent: u64) {
-        if !self.terminal {
-            return;
-        }
         let now = Instant::now();
         let elapsed = now - self.started;
-        if elapsed < Self::PATIENCE || self.shown.is_some_and(|last| now - last < Self::REFRESH) {
+        if elapsed < Self::PATIENCE || self.shown.is_some_and(|last| now - last < REFRESH) {
             return;
         }
         let rate = sent as f64 / elapsed.as_secs_f64();
-        let _ = write!(std::io::stderr(), "\r\x1b[K{sent} messages, {rate:.0} a second");
+        self.board.draw(&[format!("{sent} messages, {rate:.0} a second")]);
         self.shown = Some(now);
     }
 
     fn clear(&mut self) {
-        if self.shown.take().is_some() {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
+        self.shown = None;
+        self.board.clear();
     }
 }
 

@@ -1,7 +1,7 @@
 //! `hubbub serve`: a shell command becomes a service. Requests beyond those that may run at once wait
 //! in the library's queue.
 
-use crate::cli::Globals;
+use crate::cli::{some_number, Globals};
 use crate::connect::Lost;
 use crate::exec::{self, status_in_words, Ended, Run};
 use crate::exit::{Exit, Failure};
@@ -50,7 +50,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TEXT", default_value = "")]
     about: String,
     /// How many commands may run at once [default: the number of processors]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = some_number::<NonZeroUsize>)]
     parallel: Option<NonZeroUsize>,
 }
 

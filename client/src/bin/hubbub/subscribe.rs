@@ -1,7 +1,7 @@
 //! `hubbub sub`: prints the messages of channels as they arrive, or runs a command for each. The
 //! connection is kept up; what was missed meanwhile is told on standard error.
 
-use crate::cli::Globals;
+use crate::cli::{some_number, Globals};
 use crate::connect::Lost;
 use crate::exec::{self, status_in_words, Run};
 use crate::exit::{Exit, Failure};
@@ -49,7 +49,7 @@ pub struct SubArgs {
     #[arg(long, conflicts_with = "json")]
     raw: bool,
     /// End after so many messages
-    #[arg(long, short = 'c', value_name = "N")]
+    #[arg(long, short = 'c', value_name = "N", value_parser = some_number::<NonZeroU64>)]
     count: Option<NonZeroU64>,
     /// Receive as a member of this group: each message goes to one member
     #[arg(long, short = 'g', value_name = "NAME")]
@@ -58,7 +58,7 @@ pub struct SubArgs {
     #[arg(long, value_name = "CMD", conflicts_with = "raw")]
     exec: Option<String>,
     /// How many commands may run at once; only 1 keeps the messages' order
-    #[arg(long, value_name = "N", default_value = "1", requires = "exec")]
+    #[arg(long, value_name = "N", default_value = "1", requires = "exec", value_parser = some_number::<NonZeroUsize>)]
     parallel: NonZeroUsize,
 }
 

@@ -14,6 +14,7 @@ mod stamp;
 mod subscribing;
 mod window;
 
+use crate::board::REFRESH;
 use crate::cli::Globals;
 use crate::connect::Lost;
 use crate::exit::Failure;
@@ -101,7 +102,7 @@ pub async fn watch<T>(run: impl Future<Output = T>, total: u64, done: impl Fn() 
                 bar.clear();
                 return end;
             }
-            _ = FutureExt::fuse(Timer::after(progress::REFRESH)) => bar.show(done()),
+            _ = FutureExt::fuse(Timer::after(REFRESH)) => bar.show(done()),
         }
     }
 }

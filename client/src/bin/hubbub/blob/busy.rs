@@ -43,7 +43,9 @@ const REQUESTS: u64 = 4;
 Examples:
   hubbub blob busy --clients 100
   hubbub blob busy --clients 10 --processes   the work of the old headline
-  hubbub blob busy --json | jq .request_us.p99")]
+  hubbub blob busy --json | jq .request_us.p99
+
+Each client has one connection at a time. The hub takes as many at once as its --max-clients says, those of its other clients included: the limit of file descriptors less 64, unless it was told otherwise (960 where that limit is 1024). One beyond is closed without an answer, and counts as failed.")]
 pub struct BusyArgs {
     /// Clients, all at once
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u64).range(1..=MAX_CLIENTS))]

@@ -3,6 +3,7 @@
 //! ended here.
 
 use super::place;
+use crate::board::Board;
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -16,7 +17,6 @@ use hubbub_shared::doors;
 use hubbub_shared::run::RunFile;
 use rustix::process::{kill_process, Pid, Signal};
 use serde_json::{json, Value};
-use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -198,15 +198,14 @@ pub async fn shutdown(globals: &Globals, at: Option<SocketAddr>) -> Result<(), F
 
 async fn wait_gone(living: Living, pid: u32, limit: Duration) -> Result<(), Failure> {
     let started = Instant::now();
-    let terminal = std::io::stderr().is_terminal();
-    let clear = || drop(terminal.then(|| write!(std::io::stderr(), "\r\x1b[K")));
+    let mut board = Board::new(true);
     // A lock cannot be waited for with a time limit: at the limit the thread is left and ends with us.
     let gone = async_std::task::spawn_blocking(move || living.wait_gone()).fuse();
     pin_mut!(gone);
     loop {
         let left = limit.saturating_sub(started.elapsed());
         if left.is_zero() {
-            clear();
+            board.clear();
             return Err(Failure::time_limit(format!(
                 "the blob server, pid {pid}, is still there after {}: it was asked to end and may yet",
                 humantime::format_duration(limit)
@@ -214,11 +213,11 @@ async fn wait_gone(living: Living, pid: u32, limit: Duration) -> Result<(), Fail
         }
         select_biased! {
             ended = gone => {
-                clear();
+                board.clear();
                 return ended.map_err(|error| Failure::local(format!("cannot wait for pid {pid}: {error}")));
             }
-            _ = FutureExt::fuse(Timer::after(left.min(PROGRESS))) => if terminal {
-                let _ = write!(std::io::stderr(), "\r\x1b[Kwaiting for pid {pid} to end, {}", lasted(started.elapsed().as_secs_f64()));
+            _ = FutureExt::fuse(Timer::after(left.min(PROGRESS))) => {
+                board.draw(&[format!("waiting for pid {pid} to end, {}", lasted(started.elapsed().as_secs_f64()))]);
             }
         }
     }

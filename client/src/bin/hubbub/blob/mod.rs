@@ -18,7 +18,7 @@ use clap::{Args, Subcommand};
 use hubbub_shared::doors::BLOB;
 use hubbub_shared::encoding::escape::shown;
 use serde_json::value::RawValue;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 use wire::{whole_number, Door, Framing, Request};
 
@@ -144,10 +144,16 @@ pub async fn run(globals: &Globals, args: BlobArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// An address as numbers; the known port where none was named.
+/// An address as numbers, of what a server takes for its door; the known port where none was named. Of
+/// several the first of IPv4, in which the known one is.
 fn place(at: &str) -> Result<SocketAddr, String> {
     let whole = door::with_port(at, BLOB.port);
-    whole.parse().map_err(|_| format!("{} is no address such as {}", shown(at), BLOB.addr()))
+    let found: Vec<SocketAddr> = whole.to_socket_addrs().map_or_else(|_| Vec::new(), Iterator::collect);
+    let first = found.iter().find(|addr| addr.is_ipv4()).or(found.first()).copied();
+    let port = BLOB.port;
+    first.ok_or_else(|| {
+        format!("{} is no address such as {}, localhost:{port} or {port}", shown(at), BLOB.addr())
+    })
 }
 
 /// Asks one thing and prints the answer as it came; with `--json` without its spaces.

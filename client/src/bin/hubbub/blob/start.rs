@@ -14,6 +14,7 @@ use clap::Args;
 use futures::{pin_mut, select_biased, FutureExt};
 use hubbub_shared::doors as known;
 use hubbub_shared::run::Serving;
+use nix::fcntl::{fcntl, FcntlArg, FdFlag};
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
 use serde_json::json;
@@ -21,6 +22,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::SocketAddr;
+use std::os::fd::RawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,7 @@ const NOT_FOR_IT: &[&str] = &[
 Examples:
   hubbub blob start
   hubbub blob start --at 127.0.0.1:9501
+  hubbub blob start --at localhost:0          a free port; --at 9501 is one, too
   hubbub blob start --hubbubd ./target/release/hubbubd --data-dir /tmp/blob")]
 pub struct StartArgs {
     #[arg(long, value_name = "ADDR", value_parser = place)]
@@ -157,10 +160,30 @@ pub async fn run(globals: &Globals, at: Option<SocketAddr>, hubbubd: Option<&Pat
 pub fn in_session(args: SessionArgs) -> Failure {
     // Where it is a leader of processes already, the session stays: it is no terminal's at any rate.
     let _ = rustix::process::setsid();
+    if let Err(error) = keep_from_children() {
+        return Failure::local(format!("cannot look at the descriptors of this process: {error}"));
+    }
     let mut words = args.program.iter();
     let program = words.next().map_or(OsStr::new(PROGRAM), OsString::as_os_str);
     let error = std::process::Command::new(program).args(words).exec();
     Failure::local(format!("cannot run {}: {error}", program.display()))
+}
+
+/// Keeps all descriptors but the first three from the program that this process becomes: whoever asked for
+/// the server may have handed on a lock, or a pipe that somebody reads to its end.
+fn keep_from_children() -> io::Result<()> {
+    let names = fs::read_dir("/proc/self/fd")?.map(|entry| Ok(entry?.file_name()));
+    for name in names.collect::<io::Result<Vec<_>>>()? {
+        let Some(fd) = name.to_str().and_then(|name| name.parse::<RawFd>().ok()).filter(|fd| *fd > 2) else {
+            continue;
+        };
+        match fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)) {
+            // The one that read the folder is closed again.
+            Ok(_) | Err(nix::errno::Errno::EBADF) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
 }
 
 fn already(server: &Server) -> Failure {

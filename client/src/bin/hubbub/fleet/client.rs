@@ -1,16 +1,16 @@
 //! `hubbub fleet client`: one client of a test fleet. A process of its own really writes; this one
 //! speaks with the coordinator and is never kept from it by the disk.
 
-use super::board::{bar, part, Board, REFRESH};
 use super::folder::{self, Folder};
 use super::measure::{Measured, Sample};
 use super::plan::{Plan, MB};
-use super::process::{Progress, Writer};
-use super::wire::{unless_stopped, Coordinator};
+use super::process::{hangs, Progress, Writer, LAST_WRITE};
+use super::wire::{unless_stopped, Coordinator, Stage};
 use super::{coordinator_help, door, local, signals, Early};
+use crate::board::{bar, part, Board, REFRESH};
 use crate::cli::{some_time, Globals};
 use crate::exit::Failure;
-use crate::output::{aside, Output};
+use crate::output::{aside, complain, Output};
 use async_io::Timer;
 use async_signal::Signals;
 use clap::Args;
@@ -48,10 +48,10 @@ pub struct ClientArgs {
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = some_time)]
     runtime: Duration,
     /// Size of a chunk in MB, 10 at least
-    #[arg(long, value_name = "MB", default_value = "10")]
+    #[arg(long, value_name = "MB", default_value = "10", value_parser = megabytes)]
     chunk_size: f64,
     /// Size of a file in MB
-    #[arg(long, value_name = "MB", default_value = "50")]
+    #[arg(long, value_name = "MB", default_value = "50", value_parser = megabytes)]
     file_size: f64,
     #[arg(long, value_name = "ADDR", help = coordinator_help("The coordinator's address"))]
     at: Option<String>,
@@ -61,6 +61,10 @@ pub struct ClientArgs {
     /// Say nothing but the outcome
     #[arg(long, short = 'q')]
     quiet: bool,
+}
+
+fn megabytes(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "try a number of MB, such as 10 or 12.5".to_owned())
 }
 
 impl ClientArgs {
@@ -79,13 +83,16 @@ pub async fn run(globals: &Globals, args: ClientArgs) -> Result<(), Early> {
     let mut writer = Writer::start(&folder, &plan)?;
     let ended = work(globals, &args, &plan, &mut writer, &mut signals).await;
     // Whatever happened: nobody writes any more when the folder goes.
-    let stopped = match &ended {
-        Ok(_) => writer.finish().await,
-        Err(_) => writer.kill().await,
-    };
-    drop(folder);
+    match writer.kill().await {
+        Ok(()) => drop(folder),
+        Err(why) => {
+            folder.leave();
+            if let Early::Failure(why) = why {
+                complain(&why.message);
+            }
+        }
+    }
     let outcome = ended?;
-    stopped?;
     let mut out = Output::new();
     if globals.json {
         out.text(&format!("{}\n", outcome.json()))?;
@@ -120,18 +127,19 @@ struct Outcome {
     ran: Duration,
     files: u64,
     bytes: u64,
-    samples: Vec<Sample>,
+    /// Of the whole run: processor time by run time.
+    cpu: f64,
+    /// At each look.
+    memory: Vec<f64>,
 }
 
 impl Outcome {
-    fn averages(&self) -> (f64, f64) {
-        let count = self.samples.len().max(1) as f64;
-        let sum = |part: fn(&Sample) -> f64| self.samples.iter().map(part).sum::<f64>() / count;
-        (sum(|sample| sample.cpu), sum(|sample| sample.memory))
+    fn memory(&self) -> f64 {
+        self.memory.iter().sum::<f64>() / self.memory.len().max(1) as f64
     }
 
     fn words(&self, plan: &Plan) -> String {
-        let (cpu, memory) = self.averages();
+        let (cpu, memory) = (self.cpu, self.memory());
         format!(
             "client {} done: {:.1} s, {} files of {} MB, {:.0} MB in all, cpu {cpu:.1} %, memory {memory:.2} %\n",
             shown(&self.id),
@@ -143,11 +151,12 @@ impl Outcome {
     }
 
     fn json(&self) -> serde_json::Value {
-        let (cpu, memory) = self.averages();
         let round = |value: f64| (value * 1000.0).round() / 1000.0;
+        // A number, as it is everywhere; another coordinator may have others.
+        let id = self.id.parse::<u64>().map_or_else(|_| self.id.clone().into(), serde_json::Value::from);
         serde_json::json!({
-            "id": self.id, "ran_s": round(self.ran.as_secs_f64()), "files": self.files, "bytes": self.bytes,
-            "cpu_percent": round(cpu), "memory_percent": round(memory),
+            "id": id, "ran_s": round(self.ran.as_secs_f64()), "files": self.files, "bytes": self.bytes,
+            "cpu_percent": round(self.cpu), "memory_percent": round(self.memory()),
         })
     }
 }
@@ -173,7 +182,7 @@ async fn work(
         next_heartbeat: Instant::now() + HEARTBEAT,
         files: 0,
         bytes: 0,
-        samples: Vec::new(),
+        memory: Vec::new(),
     };
     let ended = run.whole(writer, signals, patience, globals.timeout).await;
     run.board.clear();
@@ -188,7 +197,7 @@ struct Run<'a> {
     next_heartbeat: Instant,
     files: u64,
     bytes: u64,
-    samples: Vec<Sample>,
+    memory: Vec<f64>,
 }
 
 impl Run<'_> {
@@ -207,20 +216,24 @@ impl Run<'_> {
         self.next_heartbeat = Instant::now() + HEARTBEAT;
         self.run_tests(signals, patience).await?;
         self.coordinator.say("start").await?;
+        self.coordinator.stage = Stage::Writing;
         let mut measured = writer.go().await?;
         let began = Instant::now();
         let (writes, runs) = (writer.folder.display(), humantime::format_duration(self.plan.runtime));
         self.tell(&format!("started: writing into {writes} for {runs}"));
-        self.write(writer, signals, &mut measured, began).await?;
-        let ran = began.elapsed();
-        // The last look is before the end: a run shorter than the time between two has one too.
-        self.send_stats(&mut measured, began).await?;
-        writer.stop();
+        let ran = self.write(writer, signals, &mut measured, began).await?;
+        // A run shorter than the time between two looks has one too. The coordinator takes all for equal: a
+        // short rest is told to nobody.
+        if self.memory.is_empty() || measured.since_last() >= STATS / 2 {
+            self.send_stats(&mut measured, began).await?;
+        }
+        let cpu = measured.whole_cpu(ran).map_err(unmeasured)?;
+        unless_stopped(signals, writer.finish()).await??;
         self.coordinator.say("done").await?;
         self.closed(signals, patience).await?;
         self.tell("done");
-        let samples = std::mem::take(&mut self.samples);
-        Ok(Outcome { id, ran, files: self.files, bytes: self.bytes, samples })
+        let memory = std::mem::take(&mut self.memory);
+        Ok(Outcome { id, ran, files: self.files, bytes: self.bytes, cpu, memory })
     }
 
     fn tell(&mut self, what: &str) {
@@ -249,14 +262,18 @@ impl Run<'_> {
                 }
             };
             match answer.as_deref().map(|line| (line, line.strip_prefix("set_cid:"))) {
-                Some((_, Some(id))) => return Ok(id.to_owned()),
-                Some((other, None)) => self.tell(&unknown(other)),
+                Some((_, Some(id))) => {
+                    self.coordinator.stage = Stage::Named;
+                    return Ok(id.to_owned());
+                }
+                Some((other, None)) => return Err(self.coordinator.is_none(other)),
                 None if until.is_some_and(|until| Instant::now() >= until) => {
                     let message = "the time limit is over, and no place was free";
                     return Err(Failure::time_limit(message).into());
                 }
                 None => {
                     says_at = None;
+                    self.coordinator.stage = Stage::Waiting;
                     self.tell("waiting in line: as many run already as may run at once");
                 }
             }
@@ -308,42 +325,46 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Until the run time is over: what the writer tells is passed on, and heartbeats and stats are
-    /// sent when they are due.
+    /// Until the writer says that its time is over, and how long it was: what it tells is passed on, and
+    /// heartbeats and stats are sent when they are due.
     async fn write(
         &mut self,
         writer: &mut Writer,
         signals: &mut Signals,
         measured: &mut Measured,
         began: Instant,
-    ) -> Result<(), Early> {
-        let end = began + self.plan.runtime;
+    ) -> Result<Duration, Early> {
+        let limit = began + self.plan.runtime + LAST_WRITE;
         let mut next_stats = began + STATS;
         let mut next_look = began;
         loop {
             let now = Instant::now();
-            if now >= end {
-                return Ok(());
-            }
             self.heartbeat_if_due().await?;
             if now >= next_stats {
-                next_stats = (next_stats + STATS).max(now);
+                // From the last due moment, unless this one was missed, too.
+                next_stats = Some(next_stats + STATS).filter(|next| *next > now).unwrap_or(now + STATS);
                 self.send_stats(measured, began).await?;
             }
             if now >= next_look {
                 next_look = now + REFRESH;
                 self.show(now - began);
             }
-            let due = end.min(self.next_heartbeat).min(next_stats).min(next_look);
+            let due = limit.min(self.next_heartbeat).min(next_stats).min(next_look);
             let told = {
                 select_biased! {
                     line = self.coordinator.answer(signals).fuse() => Told::Coordinator(line?),
                     line = writer.told().fuse() => Told::Writer(line?),
-                    _ = FutureExt::fuse(Timer::at(due)) => continue,
+                    // Only when the writer has nothing to say: who stood still reads all that it said before.
+                    _ = FutureExt::fuse(Timer::at(due)) => Told::Nothing,
                 }
             };
             match told {
+                Told::Nothing if Instant::now() >= limit => {
+                    return Err(hangs("time"));
+                }
+                Told::Nothing => {}
                 Told::Coordinator(line) => self.tell(&unknown(&line)),
+                Told::Writer(Progress::Over(ran)) => return Ok(ran),
                 Told::Writer(Progress::Wrote(bytes)) => {
                     writer.acknowledge().await;
                     self.bytes = bytes;
@@ -359,12 +380,10 @@ impl Run<'_> {
     }
 
     async fn send_stats(&mut self, measured: &mut Measured, began: Instant) -> Result<(), Early> {
-        let sample =
-            measured.sample().map_err(|error| local(format!("cannot measure the writer: {error}")))?;
-        self.samples.push(sample);
-        let Sample { cpu, memory } = sample;
+        let Sample { cpu, memory } = measured.sample().map_err(unmeasured)?;
+        self.memory.push(memory);
         self.coordinator.say(&format!("send_stats:{cpu:.2}:{memory:.3}")).await?;
-        let seconds = began.elapsed().as_secs();
+        let seconds = began.elapsed().as_secs_f64().round();
         self.tell(&format!("after {seconds} s: cpu {cpu:.1} %, memory {memory:.2} %"));
         Ok(())
     }
@@ -406,8 +425,13 @@ impl Run<'_> {
 }
 
 enum Told {
+    Nothing,
     Coordinator(String),
     Writer(Progress),
+}
+
+fn unmeasured(error: std::io::Error) -> Early {
+    local(format!("cannot measure the writer: {error}"))
 }
 
 fn unknown(line: &str) -> String {

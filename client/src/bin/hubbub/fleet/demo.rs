@@ -1,11 +1,11 @@
 //! `hubbub fleet demo`: a hub of its own with the door, three clients that differ, and their report.
 //! All of it is gone afterwards.
 
-use super::board::{bar, part, Board, REFRESH};
 use super::folder::Folder;
 use super::plan::Plan;
 use super::{local, reports, signals, Early};
 use crate::blob::find_program;
+use crate::board::{bar, part, Board, REFRESH};
 use crate::cli::{some_time, Globals};
 use crate::exit::{Exit, Failure};
 use crate::output::{aside, complain, Output};
@@ -16,6 +16,7 @@ use clap::Args;
 use futures::future::{join_all, select, Either};
 use futures::{select_biased, AsyncReadExt, FutureExt, StreamExt};
 use hubbub_client::{Delivery, Options, Subscription};
+use hubbub_shared::encoding::escape::shown;
 use hubbub_shared::fleet::{Event, Report, EVERYTHING};
 use hubbub_shared::run::Serving;
 use rustix::process::{kill_process, Pid, Signal};
@@ -60,7 +61,9 @@ pub async fn run(globals: &Globals, args: DemoArgs) -> Result<(), Early> {
     Plan::new(args.runtime, chunk.into(), file.into()).map_err(local)?;
     let mut signals = signals()?;
     let within = args.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let folder = Folder::make(&within, "hubbub-fleet-demo").map_err(|error| {
+    // The hub works in the folder: what is named from here would be another place there.
+    let made = std::path::absolute(&within).and_then(|whole| Folder::make(&whole, "hubbub-fleet-demo"));
+    let folder = made.map_err(|error| {
         local(format!("cannot write in {}: {error}; name another folder with --dir", within.display()))
     })?;
     let mut children = Vec::new();
@@ -197,10 +200,12 @@ async fn start_hub(
             let read = serde_json::from_str(&text);
             break read.map_err(|error| local(format!("the hub's ready file is not as usual: {error}")));
         }
-        if let Ok(Some(_)) = child.try_status() {
+        if let Ok(Some(status)) = child.try_status() {
             let said = fs::read_to_string(&log).unwrap_or_default();
-            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-            break Err(local(format!("the hub did not start: {last}")));
+            let last = said.lines().rfind(|line| !line.trim().is_empty());
+            let how = crate::exec::status_in_words(status);
+            let last = last.map_or("it said nothing".to_owned(), |line| format!("it said: {}", shown(line)));
+            break Err(local(format!("the hub {} ended before it served, {how}; {last}", program.display())));
         }
         if Instant::now() >= deadline {
             break Err(Failure::time_limit("the hub did not serve in time").into());

@@ -30,6 +30,11 @@ impl Folder {
         }
     }
 
+    /// Leaves it where it is: to remove it would last for ever.
+    pub fn leave(self) {
+        std::mem::forget(self);
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0

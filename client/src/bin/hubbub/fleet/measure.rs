@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A process that is looked at from time to time.
 pub struct Measured {
     pid: u32,
+    /// At the beginning, and at the last look.
+    began: u64,
     ticks: u64,
     at: Instant,
     memory: u64,
@@ -27,19 +29,35 @@ impl Measured {
         let about = rustix::system::sysinfo();
         let memory = (about.totalram as u64).saturating_mul(u64::from(about.mem_unit));
         let (ticks, _) = read(pid)?;
-        Ok(Measured { pid, ticks, at: Instant::now(), memory })
+        Ok(Measured { pid, began: ticks, ticks, at: Instant::now(), memory })
+    }
+
+    /// Processor time from the first look to now, in percent of one processor, where it ran so long.
+    pub fn whole_cpu(&self, ran: Duration) -> io::Result<f64> {
+        let (ticks, _) = read(self.pid)?;
+        Ok(percent(ticks.saturating_sub(self.began), ran))
+    }
+
+    /// How long ago the last look was.
+    pub fn since_last(&self) -> Duration {
+        self.at.elapsed()
     }
 
     /// What it took since the last look.
     pub fn sample(&mut self) -> io::Result<Sample> {
         let (ticks, pages) = read(self.pid)?;
         let now = Instant::now();
-        let used = ticks.saturating_sub(self.ticks) as f64 / rustix::param::clock_ticks_per_second() as f64;
-        let time = now.saturating_duration_since(self.at).as_secs_f64().max(1e-3);
+        let cpu = percent(ticks.saturating_sub(self.ticks), now.saturating_duration_since(self.at));
         let bytes = pages as f64 * rustix::param::page_size() as f64;
         (self.ticks, self.at) = (ticks, now);
-        Ok(Sample { cpu: 100.0 * used / time, memory: 100.0 * bytes / self.memory.max(1) as f64 })
+        Ok(Sample { cpu, memory: 100.0 * bytes / self.memory.max(1) as f64 })
     }
+}
+
+/// Processor time in percent of a time.
+fn percent(ticks: u64, time: Duration) -> f64 {
+    let used = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
+    100.0 * used / time.as_secs_f64().max(1e-3)
 }
 
 /// Ticks of processor time that a process used, and pages that it occupies.
@@ -74,10 +92,12 @@ mod tests {
     #[test]
     fn this_process_takes_something() {
         let mut own = Measured::begin(std::process::id()).unwrap();
-        let until = Instant::now() + std::time::Duration::from_millis(60);
+        let until = Instant::now() + Duration::from_millis(60);
         while Instant::now() < until {}
         let sample = own.sample().unwrap();
         assert!(sample.cpu > 0.0 && sample.memory > 0.0 && sample.memory < 100.0, "{sample:?}");
+        let whole = own.whole_cpu(Duration::from_millis(60)).unwrap();
+        assert!(whole >= sample.cpu / 2.0, "{whole} {sample:?}");
         assert!(Measured::begin(u32::MAX).is_err());
     }
 }

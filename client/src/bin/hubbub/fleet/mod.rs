@@ -1,7 +1,6 @@
 //! `hubbub fleet`: the client of a test fleet, a demonstration with a coordinator and three clients, and
 //! the reports of runs. The coordinator itself is the door `fleet` of the hub.
 
-mod board;
 mod client;
 mod demo;
 mod folder;
@@ -84,10 +83,20 @@ pub async fn run(globals: &Globals, args: FleetArgs) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(Early::Failure(failure)) => Err(failure),
         Err(Early::Signal(signal)) => {
-            complain(&format!("stopped by {signal:?}; all is cleaned up"));
+            complain(&format!("stopped by {}; all is cleaned up", name_of(signal)));
             // As shells tell of whom a signal ended.
             std::process::exit(128 + signal as i32)
         }
+    }
+}
+
+/// A signal's name as everybody writes it.
+fn name_of(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Int => "SIGINT",
+        Signal::Hup => "SIGHUP",
+        // Nothing else is listened to.
+        _ => "SIGTERM",
     }
 }
 

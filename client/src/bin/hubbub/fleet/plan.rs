@@ -55,6 +55,11 @@ impl Plan {
         (self.file_mb * MB) as u64
     }
 
+    /// How long to write, in microseconds. A week has fewer than there are.
+    pub fn runtime_us(&self) -> u64 {
+        u64::try_from(self.runtime.as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// Bytes on the disk at the most: a file that is full, and the one that is being written.
     pub fn space(&self) -> u64 {
         2 * self.file()

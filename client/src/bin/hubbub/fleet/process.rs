@@ -15,8 +15,8 @@ use futures::AsyncWriteExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long a writer may take to end by itself. A guess: a disk's slow moment.
-const LAST_WRITE: Duration = Duration::from_secs(10);
+/// How long a writer may take to end by itself, beyond its time too. A guess: a disk's slow moment.
+pub const LAST_WRITE: Duration = Duration::from_secs(10);
 
 /// What the writer tells.
 pub enum Progress {
@@ -26,6 +26,8 @@ pub enum Progress {
     Wrote(u64),
     /// So many files are full.
     Rolled(u64),
+    /// It writes no more: its time is over, which was so long.
+    Over(Duration),
 }
 
 /// The process that writes.
@@ -47,7 +49,7 @@ impl Writer {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut command = Command::from(command);
         command.args(["fleet", "writer"]).arg(folder.path());
-        command.args([plan.chunk().to_string(), plan.file().to_string()]);
+        command.args([plan.chunk(), plan.file(), plan.runtime_us()].map(|number| number.to_string()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut child = command.spawn().map_err(cannot)?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
@@ -95,6 +97,7 @@ impl Writer {
                 "trial" => return Ok(Progress::Trial(Duration::from_micros(number))),
                 "wrote" => return Ok(Progress::Wrote(number)),
                 "roll" => return Ok(Progress::Rolled(number)),
+                "over" => return Ok(Progress::Over(Duration::from_micros(number))),
                 "failed" => return Err(local(rest)),
                 other => complain(&format!("the writer said {other}")),
             }
@@ -113,32 +116,40 @@ impl Writer {
         }
     }
 
-    /// Tells it to end.
-    pub fn stop(&mut self) {
-        self.input = None;
-    }
-
-    /// Waits until it has ended; it was told to.
+    /// Ends it by the end of its input, and waits for that: all of its work is done.
     pub async fn finish(&mut self) -> Result<(), Early> {
-        self.stop();
-        let ended = {
-            let status = self.child.status();
-            futures::pin_mut!(status);
-            matches!(select(status, Timer::after(LAST_WRITE)).await, Either::Left(_))
-        };
-        if ended {
-            Ok(())
-        } else {
-            self.kill().await
+        self.input = None;
+        match self.ended().await? {
+            true => Ok(()),
+            false => Err(hangs("work")),
         }
     }
 
     /// Ends it at once.
     pub async fn kill(&mut self) -> Result<(), Early> {
         let _ = self.child.kill();
-        match self.child.status().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(local(format!("cannot wait for the writer: {error}"))),
+        match self.ended().await? {
+            true => Ok(()),
+            false => Err(local(format!(
+                "the writer cannot be ended, as where a disk hangs; its folder {} stays",
+                self.folder.display()
+            ))),
         }
     }
+
+    async fn ended(&mut self) -> Result<bool, Early> {
+        let status = self.child.status();
+        futures::pin_mut!(status);
+        match select(status, Timer::after(LAST_WRITE)).await {
+            Either::Left((Ok(_), _)) => Ok(true),
+            Either::Left((Err(error), _)) => Err(local(format!("cannot wait for the writer: {error}"))),
+            Either::Right(_) => Ok(false),
+        }
+    }
+}
+
+/// It did not end after its time, or after its work.
+pub fn hangs(after: &str) -> Early {
+    let limit = LAST_WRITE.as_secs();
+    local(format!("the writer did not end within {limit} s after its {after}: a disk that hangs?"))
 }

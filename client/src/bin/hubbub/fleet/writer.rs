@@ -1,13 +1,15 @@
 //! The writer of a test client: a process of its own, so that its processor time and memory are its
 //! own. It tells on standard output how it fares and listens on standard input: first it writes a trial
-//! chunk, at `go` it begins, each byte after that acknowledges a chunk, and it ends when its input does or
-//! its parent dies. Then its folder goes. It is a few chunks ahead of its parent at the most: where that
-//! stands still (Ctrl-Z), nothing is written.
+//! chunk, at `go` it begins, each byte after that acknowledges a chunk. When its run time is over it writes no
+//! more, says so, and can be measured until its input ends; it ends with its input, or when its parent dies.
+//! Then its folder goes. It is a few chunks ahead of its parent at the most: where that stands still
+//! (Ctrl-Z), nothing is written.
 //!
 //! ```text
 //! trial MICROSECONDS      a chunk was written in this time
 //! wrote BYTES             a chunk more, bytes in all
 //! roll FILES              a file is full, so many by now
+//! over MICROSECONDS       the run time is over; so long it was
 //! failed MESSAGE          the end
 //! ```
 
@@ -20,8 +22,8 @@ use rustix::process::set_parent_process_death_signal;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{sync_channel, Receiver};
-use std::time::Instant;
+use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 /// Bytes that are written at once. A guess: large enough that the calls cost nothing.
 const BLOCK: usize = 1 << 20;
@@ -41,6 +43,8 @@ pub struct WriterArgs {
     chunk: u64,
     /// Bytes of a file
     file: u64,
+    /// How long to write, in microseconds
+    runtime: u64,
 }
 
 /// `hubbub fleet writer`
@@ -61,7 +65,7 @@ pub fn run(args: &WriterArgs) -> Result<(), Failure> {
     let mut stdin = io::stdin().lock();
     let ended = (|| {
         let began = Instant::now();
-        writer.chunk(args.chunk.min(args.file))?;
+        writer.chunk(args.chunk.min(args.file), None)?;
         let took = began.elapsed();
         writer.discard()?;
         say(&format!("trial {}", took.as_micros()))?;
@@ -70,7 +74,13 @@ pub fn run(args: &WriterArgs) -> Result<(), Failure> {
             return Ok(());
         }
         drop(stdin);
-        writer.write_on(&acknowledged(args.folder.clone())?)
+        let began = Instant::now();
+        let acknowledged = acknowledged(args.folder.clone())?;
+        writer.write_until(began + Duration::from_micros(args.runtime), &acknowledged)?;
+        say(&format!("over {}", began.elapsed().as_micros()))?;
+        // What it took is still to be looked at.
+        while acknowledged.recv().is_ok() {}
+        Ok(())
     })();
     if let Err(error) = ended {
         let message = writer.in_words(&error);
@@ -140,20 +150,24 @@ impl<'a> Writer<'a> {
         self.args.folder.join(format!("file-{number}"))
     }
 
-    /// Fills one file after the other, until somebody ends the process; never far ahead of what is
-    /// acknowledged.
-    fn write_on(&mut self, acknowledged: &Receiver<()>) -> io::Result<()> {
+    /// Fills one file after the other until the time is over; never far ahead of what is acknowledged.
+    fn write_until(&mut self, end: Instant, acknowledged: &Receiver<()>) -> io::Result<()> {
         let mut ahead = 0;
         loop {
             ahead -= acknowledged.try_iter().count().min(ahead);
             if ahead == AHEAD {
-                // Where its input has ended, the process ends, too.
-                acknowledged.recv().map_err(|_| ErrorKind::UnexpectedEof)?;
-                ahead -= 1;
+                match acknowledged.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                    Ok(()) => ahead -= 1,
+                    Err(RecvTimeoutError::Timeout) => return Ok(()),
+                    // Where its input has ended, the process ends, too.
+                    Err(RecvTimeoutError::Disconnected) => return Err(ErrorKind::UnexpectedEof.into()),
+                }
             }
             ahead += 1;
             let in_file = self.open.as_ref().map_or(0, |(_, bytes)| *bytes);
-            self.chunk(self.args.chunk.min(self.args.file - in_file))?;
+            if !self.chunk(self.args.chunk.min(self.args.file - in_file), Some(end))? {
+                return Ok(());
+            }
             say(&format!("wrote {}", self.written))?;
             if self.open.as_ref().is_some_and(|(_, bytes)| *bytes >= self.args.file) {
                 self.open = None;
@@ -167,15 +181,19 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes one chunk to the disk.
-    fn chunk(&mut self, bytes: u64) -> io::Result<()> {
+    /// Writes one chunk to the disk. One that is begun when the time is over stays a part, which counts for
+    /// nothing: then it is not whole.
+    fn chunk(&mut self, bytes: u64, end: Option<Instant>) -> io::Result<bool> {
         if self.open.is_none() {
             let file = OpenOptions::new().write(true).create_new(true).open(self.path(self.full))?;
             self.open = Some((file, 0));
         }
-        let Some((file, in_file)) = &mut self.open else { return Ok(()) };
+        let Some((file, in_file)) = &mut self.open else { return Ok(false) };
         let mut left = bytes;
         while left > 0 {
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(false);
+            }
             let stamp = self.written.to_le_bytes();
             self.block[..stamp.len()].copy_from_slice(&stamp);
             let piece = usize::try_from(left).map_or(BLOCK, |left| left.min(BLOCK));
@@ -184,7 +202,8 @@ impl<'a> Writer<'a> {
             *in_file += piece as u64;
             self.written += piece as u64;
         }
-        file.sync_data()
+        file.sync_data()?;
+        Ok(true)
     }
 
     /// Forgets what was written for a trial.

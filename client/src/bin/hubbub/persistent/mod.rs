@@ -3,7 +3,7 @@
 
 mod bench;
 
-use crate::cli::{duration, Globals};
+use crate::cli::{duration, some_number, Globals};
 use crate::exit::Failure;
 use crate::output::Output;
 use crate::ping::{self, short};
@@ -63,7 +63,7 @@ Examples:
   hubbub persistent ping --json --count 100 --interval 0 | jq .rtt_us")]
 struct PingArgs {
     /// How many round trips
-    #[arg(long, short = 'c', value_name = "N", default_value = "4")]
+    #[arg(long, short = 'c', value_name = "N", default_value = "4", value_parser = some_number::<NonZeroU64>)]
     count: NonZeroU64,
     /// Wait so long between them
     #[arg(long, short = 'i', value_name = "DURATION", default_value = "250ms", value_parser = duration)]

@@ -15,7 +15,7 @@ pub struct Points {
 pub fn read(bytes: &[u8]) -> Result<Points, Broken> {
     let wrong = |what| Err(Broken::Wrong(what));
     if bytes.is_empty() {
-        return Err(Broken::Cut("it closed the connection without a byte".into()));
+        return Err(Broken::Closed);
     }
     for (at, byte) in bytes.iter().enumerate().take(LENGTH) {
         let fixed = match at {
@@ -84,7 +84,8 @@ mod tests {
             bytes[at] ^= 0x20;
             assert_eq!(read(&bytes).is_ok(), (START..END).contains(&at), "{at}");
         }
-        for cut in 0..LENGTH {
+        assert!(matches!(read(&[]), Err(Broken::Closed)));
+        for cut in 1..LENGTH {
             let why = read(&right[..cut]).expect_err("it is cut");
             assert!(matches!(&why, Broken::Cut(why) if why.contains("closed the connection")), "{why:?}");
         }

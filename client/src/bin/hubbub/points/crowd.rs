@@ -3,7 +3,7 @@
 
 use super::receive;
 use crate::bench::report::Delays;
-use crate::door::{within, Broken, Connection};
+use crate::door::{within, Broken, Connection, CLOSED};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::cell::Cell;
 use std::io;
@@ -16,16 +16,22 @@ use std::time::{Duration, Instant};
 pub enum Reason {
     Refused,
     Reset,
+    /// Closed without a byte: what a server does that is full.
+    Closed,
     TimedOut,
     WrongBytes,
     /// Anything else: no local port, no route.
     Other,
 }
 
+/// How many reasons there are.
+pub const REASON_COUNT: usize = 6;
+
 /// All reasons, with their names in tables and in JSON.
-pub const REASONS: [(Reason, &str, &str); 5] = [
+pub const REASONS: [(Reason, &str, &str); REASON_COUNT] = [
     (Reason::Refused, "REFUSED", "refused"),
     (Reason::Reset, "RESET", "reset"),
+    (Reason::Closed, "CLOSED", "closed"),
     (Reason::TimedOut, "TIMED OUT", "timed_out"),
     (Reason::WrongBytes, "WRONG BYTES", "wrong_bytes"),
     (Reason::Other, "OTHER", "other"),
@@ -38,7 +44,7 @@ pub struct Outcome {
     /// From connecting to the end of the answer, of those that were served.
     pub delays: Delays,
     /// How many failed, in the order of [`REASONS`].
-    pub failed: [u64; 5],
+    pub failed: [u64; REASON_COUNT],
     /// The first failure in words.
     pub first_failure: Option<String>,
     /// The most clients that were under way at the same time, from connecting on.
@@ -51,7 +57,7 @@ impl Outcome {
         Outcome {
             clients,
             delays: Delays::new(),
-            failed: [0; 5],
+            failed: [0; REASON_COUNT],
             first_failure: None,
             most_at_once: 0,
             time: Duration::ZERO,
@@ -75,6 +81,7 @@ impl Outcome {
         self.first_failure.get_or_insert_with(|| match broken {
             Broken::Io(error) => error.to_string(),
             Broken::TimeLimit(limit) => format!("no answer in {}", humantime::format_duration(limit)),
+            Broken::Closed => format!("it {CLOSED}"),
             Broken::Cut(what) | Broken::Wrong(what) => what,
         });
     }
@@ -83,6 +90,7 @@ impl Outcome {
 fn reason(broken: &Broken) -> Reason {
     match broken {
         Broken::TimeLimit(_) => Reason::TimedOut,
+        Broken::Closed => Reason::Closed,
         Broken::Cut(_) | Broken::Wrong(_) => Reason::WrongBytes,
         Broken::Io(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused => Reason::Refused,
@@ -175,7 +183,7 @@ mod tests {
     fn fifty_clients_are_served_by_sevens() {
         let addr = door(|mut client| client.write_all(&frame(&[7; 16])).expect("it is there"));
         let outcome = outcome(addr, 50, 7, LIMIT);
-        assert_eq!((outcome.served(), outcome.failed), (50, [0; 5]));
+        assert_eq!((outcome.served(), outcome.failed), (50, [0; REASON_COUNT]));
         assert!((1..=7).contains(&outcome.most_at_once), "{}", outcome.most_at_once);
         assert!(outcome.delays.max() <= outcome.time && outcome.first_failure.is_none());
     }
@@ -199,6 +207,9 @@ mod tests {
         let cut = outcome(cut, 2, 2, LIMIT);
         assert_eq!(cut.failed_by(Reason::WrongBytes), 2);
         assert_eq!(cut.first_failure.as_deref(), Some("it closed the connection after 80 of 81 bytes"));
+        let full = outcome(door(drop), 2, 2, LIMIT);
+        assert_eq!(full.failed_by(Reason::Closed), 2);
+        assert_eq!(full.first_failure.as_deref(), Some("it closed the connection without a byte"));
         let held = std::sync::Mutex::new(Vec::new());
         let silent = door(move |client| held.lock().expect("no panic").push(client));
         let silent = outcome(silent, 2, 1, Duration::from_millis(50));

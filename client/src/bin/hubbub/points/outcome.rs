@@ -45,16 +45,18 @@ impl Report {
             (REASONS[2].1, Flush::Right),
             (REASONS[3].1, Flush::Right),
             (REASONS[4].1, Flush::Right),
+            (REASONS[5].1, Flush::Right),
             ("MOST AT ONCE", Flush::Right),
             ("SECONDS", Flush::Right),
         ]);
         for Side { name, outcome } in &self.sides {
-            let [refused, reset, timed_out, wrong, other] = outcome.failed.map(grouped);
+            let [refused, reset, closed, timed_out, wrong, other] = outcome.failed.map(grouped);
             table.row([
                 name.clone(),
                 grouped(outcome.served()),
                 refused,
                 reset,
+                closed,
                 timed_out,
                 wrong,
                 other,
@@ -150,7 +152,7 @@ pub mod tests {
         let outcome = |scale: u64, served: u64| {
             let mut delays = Delays::new();
             (1..=served).for_each(|n| delays.record(Duration::from_micros(n * scale)));
-            let failed = [0, 0, 1000 - served, 0, 0];
+            let failed = [0, 0, 0, 1000 - served, 0, 0];
             let first_failure = (served < 1000).then(|| "no answer in 30s".to_owned());
             let time = Duration::from_micros(served * scale);
             Outcome { clients: 1000, delays, failed, first_failure, most_at_once: 500, time }
@@ -175,8 +177,11 @@ pub mod tests {
         let row = |line: usize| {
             lines[line].split("  ").map(str::trim).filter(|c| !c.is_empty()).collect::<Vec<_>>()
         };
-        assert_eq!(row(3), ["the door at 127.0.0.1:5000", "1,000", "0", "0", "0", "0", "0", "500", "0.010"]);
-        assert_eq!(row(4), ["blocking, backlog 128", "995", "0", "0", "5", "0", "0", "500", "0.995"]);
+        assert_eq!(
+            row(3),
+            ["the door at 127.0.0.1:5000", "1,000", "0", "0", "0", "0", "0", "0", "500", "0.010"]
+        );
+        assert_eq!(row(4), ["blocking, backlog 128", "995", "0", "0", "0", "5", "0", "0", "500", "0.995"]);
         assert_eq!(row(7)[1..], ["5.0 ms", "9.0 ms", "9.9 ms", "10.0 ms", "10.0 ms"]);
         assert!(text.contains("128 may wait"), "{text}");
     }
@@ -200,7 +205,7 @@ pub mod tests {
         let failure = report.trouble().expect("five were not served");
         assert_eq!(failure.exit, Exit::Refused);
         assert!(failure.message.contains("5 of 1,000 clients were not served"), "{}", failure.message);
-        report.sides[0].outcome.failed = [1000, 0, 0, 0, 0];
+        report.sides[0].outcome.failed = [1000, 0, 0, 0, 0, 0];
         assert_eq!(report.trouble().map(|failure| failure.exit), Some(Exit::NoConnection));
     }
 }
