@@ -30,7 +30,8 @@ impl Canary {
         let until = stop.clone();
         let sing = move || {
             let mut took = Vec::new();
-            while !until.load(Ordering::Relaxed) {
+            // However short the attack was, it sings once.
+            while took.is_empty() || !until.load(Ordering::Relaxed) {
                 let started = Instant::now();
                 singer.ask("publish canary.song tweet").ok();
                 let event = listener.event();
