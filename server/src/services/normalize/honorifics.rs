@@ -127,7 +127,7 @@ pub(super) fn is_always(key: &str) -> bool {
 #[rustfmt::skip] // a list, not a column
 const AFTER: &[&str] = &[
     "phd", "ph d", "dphil", "d phil", "mphil", "msc", "bsc", "m sc", "b sc", "mba", "emba", "m b a", "llm",
-    "ll m", "llb", "ll b", "lld", "bcom", "mcom", "meng", "beng", "ceng", "psyd", "pharmd", "pharm d",
+    "ll m", "llb", "ll b", "lld", "bcom", "mcom", "psyd", "pharmd", "pharm d",
     "edd", "dds", "dvm", "dmd", "esq", "esquire", "cpa", "cfa", "cissp", "pmp", "obe", "mbe", "cbe", "kbe",
     "dbe", "gcb", "kcb", "kcmg", "cmg", "frs", "frcp", "frcs", "facs", "facp", "faia", "aia", "frsa",
     "freng", "mrcp", "csc", "drsc", "dsc", "ret", "bed", "bba", "mpa", "mph", "mfa", "bfa", "msw", "lcsw",
@@ -135,13 +135,14 @@ const AFTER: &[&str] = &[
     "bsc(hons)", "(mba)", "(phd)", "(msc)", "(ret)", "jp mp", "fh",
 ];
 
-/// After a name with full stops, in capitals where the name is not, or after a comma.
+/// After a name with full stops, in capitals where the name is not or with some inside (`MEng`), or after a
+/// comma.
 #[rustfmt::skip] // a list, not a column
 const AFTER_CAPITALS: &[&str] = &[
     "md", "m d", "do", "jd", "j d", "ba", "ma", "bs", "ms", "b a", "m a", "bl", "rn", "np", "pe", "pa", "pt",
     "cp", "qc", "kc", "mp", "mep", "om", "ch", "dl", "dis", "cse", "sj", "op", "osb", "ofm", "csv", "rph",
     "cha", "mas", "bds", "bsn", "msn", "crna", "mbbs", "frc", "vc", "dso", "dfc", "usn", "usaf", "usmc", "usa", "ing", "mag", "dr",
-    "prof", "bakk", "am", "ao", "ac", "od", "dc", "dpt", "dnp", "mc",
+    "prof", "bakk", "am", "ao", "ac", "od", "dc", "dpt", "dnp", "mc", "meng", "beng", "ceng",
 ];
 
 /// Whether words are a suffix that goes. `sure` tells that a comma or their writing says so.
@@ -155,15 +156,18 @@ pub(super) struct Generation {
     pub canonical: &'static str,
     /// Words of the name that are before it, at least.
     pub after: usize,
-    /// Only in capitals where the name is not: `Henry VI`, but `Lan Vi`.
+    /// Only with a full stop, or in capitals where the name is not: `Henry VI`, but `Lan Vi`.
     pub capitals: bool,
 }
 
 /// What generation a word stands for.
 pub(super) fn generation(key: &str) -> Option<Generation> {
     let (canonical, after, capitals) = match key {
-        "jr" | "jnr" | "jun" => ("Jr", 1, false),
-        "sr" | "snr" | "sen" => ("Sr", 1, false),
+        "jr" | "jnr" => ("Jr", 1, false),
+        "sr" | "snr" => ("Sr", 1, false),
+        // Names, too: Ma Jun, Amartya Sen.
+        "jun" => ("Jr", 1, true),
+        "sen" => ("Sr", 1, true),
         "junior" | "júnior" => ("Jr", 2, false),
         "senior" => ("Sr", 2, false),
         "ii" | "2nd" => ("II", 1, false),

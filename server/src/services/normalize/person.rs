@@ -178,15 +178,18 @@ fn strip(words: &mut Vec<String>, written: Shape, generation: &mut Option<&'stat
             let text = words[at..].join(" ");
             let key = key(&words[at..]);
             let clear = shape(&text) == Shape::Upper && written == Shape::Mixed;
+            let stands_out = clear || text.contains('.') && key.chars().nth(1).is_some();
             if let Some(found) =
-                honorifics::generation(&key).filter(|f| at >= f.after && (!f.capitals || clear))
+                honorifics::generation(&key).filter(|f| at >= f.after && (!f.capitals || stands_out))
             {
                 generation.get_or_insert(found.canonical);
                 words.truncate(at);
                 continue 'end;
             }
             // One pair of initials is more often a name's than a degree's: Smith M.D. has two words.
-            let sure = clear || text.contains('.') && count == 1 && key.chars().count() > 1;
+            let alone = count == 1 && key.chars().count() > 1;
+            let inner = written == Shape::Mixed && text.chars().skip(1).any(char::is_uppercase);
+            let sure = clear || alone && (inner || text.contains('.'));
             if honorifics::is_after(&key, sure) {
                 words.truncate(at);
                 continue 'end;
