@@ -79,7 +79,8 @@ pub fn start(config: &Config, now: Now) -> anyhow::Result<Started> {
     for (door, addr) in &config.doors {
         let place = Place { server: &name, data_dir: &data_dir };
         let listener = open_door(door, *addr, place, &running)?;
-        door_addrs.insert(door.name.to_owned(), listener.addr().context("a door's socket has no address")?);
+        door_addrs
+            .insert(door.known.name.to_owned(), listener.addr().context("a door's socket has no address")?);
         doors.push(listener);
     }
 
@@ -184,7 +185,7 @@ fn open_door(
     running: &[RunFile],
 ) -> anyhow::Result<Listener> {
     Listener::bind_door(door, addr, place).map_err(|error| {
-        let name = door.name;
+        let name = door.known.name;
         let what = format!("cannot open the door {name} at {addr}");
         if error.kind() != std::io::ErrorKind::AddrInUse {
             return anyhow::Error::new(error).context(what);

@@ -18,13 +18,13 @@ impl Stage {
                 let why = format!(
                     "{}={addr} can be reached from other machines, and the door's clients do not authenticate: \
                      let it listen on 127.0.0.1, or add --insecure where you trust the whole network",
-                    door.name
+                    door.known.name
                 );
                 self.refuse("door", why);
             }
         }
-        let is_given = |door: &Door| given.iter().any(|(other, _)| other.name == door.name);
-        let usual = DOORS.iter().filter(|door| all && !is_given(door)).map(|door| (door, door.addr()));
+        let is_given = |door: &Door| given.iter().any(|(other, _)| other.known.name == door.known.name);
+        let usual = DOORS.iter().filter(|door| all && !is_given(door)).map(|door| (door, door.known.addr()));
         usual.chain(given.iter().copied()).collect()
     }
 }
@@ -43,8 +43,8 @@ fn doors(text: &str) -> Parsed<Doors> {
     let mut doors = Doors::new();
     for one in text.split(',') {
         let (door, addr) = door(one.trim())?;
-        if doors.iter().any(|(other, _): &(&Door, _)| other.name == door.name) {
-            return Err(format!("{} is there twice: a door has one address", door.name));
+        if doors.iter().any(|(other, _): &(&Door, _)| other.known.name == door.known.name) {
+            return Err(format!("{} is there twice: a door has one address", door.known.name));
         }
         doors.push((door, addr));
     }
@@ -58,24 +58,24 @@ fn door(text: &str) -> Parsed<(&'static Door, SocketAddr)> {
         format!("{}: there is no such door; the doors are {}", quote(name.trim()), names(", "))
     })?;
     let addr = match addr.map(str::trim) {
-        None => door.addr(),
+        None => door.known.addr(),
         Some(addr) => match addr.parse() {
             Ok(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-            Err(_) => values::listen(door.addr().port())(addr)?,
+            Err(_) => values::listen(door.known.port)(addr)?,
         },
     };
     Ok((door, addr))
 }
 
 fn names(between: &str) -> String {
-    DOORS.iter().map(|door| door.name).collect::<Vec<_>>().join(between)
+    DOORS.iter().map(|door| door.known.name).collect::<Vec<_>>().join(between)
 }
 
 fn show(doors: &Doors) -> String {
     if doors.is_empty() {
         return "none".into();
     }
-    doors.iter().map(|(door, addr)| format!("{}={addr}", door.name)).collect::<Vec<_>>().join(",")
+    doors.iter().map(|(door, addr)| format!("{}={addr}", door.known.name)).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

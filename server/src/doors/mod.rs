@@ -13,11 +13,11 @@ pub use persistent::Persistent;
 
 use crate::hub::Hub;
 use crate::rt::Socket;
-use hubbub_shared::doors::{BLOB, FLEET, POINTS};
+use hubbub_shared::doors::{Known, BLOB, FLEET, POINTS};
 use hubbub_shared::encoding::Out;
 use hubbub_shared::persistent::Form;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,19 +29,17 @@ const HALF_CLOSED: Duration = Duration::from_secs(1);
 
 /// A port for an older system's clients: one row of the table.
 pub struct Door {
-    /// What it is called.
-    pub name: &'static str,
-    /// The port that it is known by, on this machine. Protocol.
-    port: u16,
+    /// What it is called, and the port that it is known by.
+    pub known: Known,
     /// How its clients are taken in.
     pub open: fn(Place<'_>) -> Opener,
 }
 
 /// All doors.
 pub static DOORS: [Door; 3] = [
-    Door { name: BLOB.name, port: BLOB.port, open: blob::open },
-    Door { name: FLEET.name, port: FLEET.port, open: fleet::open },
-    Door { name: POINTS.name, port: POINTS.port, open: points::open },
+    Door { known: BLOB, open: blob::open },
+    Door { known: FLEET, open: fleet::open },
+    Door { known: POINTS, open: points::open },
 ];
 
 /// The server that a door is opened for.
@@ -59,18 +57,13 @@ pub type Opener = Box<dyn Fn(&Arc<Hub>, Socket, SocketAddr) + Send + Sync>;
 impl Door {
     /// The one of a name.
     pub fn find(name: &str) -> Option<&'static Door> {
-        DOORS.iter().find(|door| door.name == name)
-    }
-
-    /// Where it is when nothing else was said.
-    pub fn addr(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        DOORS.iter().find(|door| door.known.name == name)
     }
 }
 
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        f.write_str(self.known.name)
     }
 }
 

@@ -167,7 +167,7 @@ impl Persistent {
         if !may {
             let message =
                 "this server is shut down by its operators, who send their token (as token in the data), \
-                           or by any client on its loopback where it runs with --allow-shutdown";
+                 or by any client on its loopback where it runs with --allow-shutdown";
             return self.refuse(&Refusal::new(Code::NotAllowed, message), hub, batch);
         }
         log::info!(by = self.client.name().as_str(), addr:% = self.client.addr; "shutdown asked for");

@@ -29,8 +29,8 @@ impl ScanError {
             }
             ScanError::NumberTooLarge(at) => {
                 let message = format!(
-                    "the number at byte {at} is beyond a 64-bit float, which readers \
-                                       could not take; write it as a string"
+                    "the number at byte {at} is beyond a 64-bit float, which readers could not take; \
+                     write it as a string"
                 );
                 Refusal::new(Code::TooLarge, message)
             }
